@@ -1,0 +1,115 @@
+"""What a vertex can do: one frozen type for each kind of BuildKit's low-level build definition.
+
+An operation holds parameters only; what it works on are the inputs of its vertex, in order. Two operations
+with equal values are the same work, so nothing that does not change the result may stand here: names for
+people, places in the Dockerfile and the wish to ignore the cache live in `Description`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from builder.oci.digest import Digest
+from builder.platforms import Platform
+
+Network: TypeAlias = Literal["default", "none", "host"]
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True, tag="image"):
+    """The file system of an image (LLB source `docker-image://`). No inputs.
+
+    `reference` is for people and for finding the content; `digest` is the manifest that was resolved, and
+    `diff_ids` its layers, lowest first: they, not the name, are what the result is.
+    """
+
+    reference: str
+    digest: Digest
+    diff_ids: tuple[Digest, ...]
+    platform: Platform
+
+
+class Local(msgspec.Struct, frozen=True, kw_only=True, tag="local"):
+    """A directory of the caller (LLB source `local://`). No inputs.
+
+    `exclude` are ignore patterns in file order, as `.dockerignore` reads them; owners count as 0:0.
+    """
+
+    name: str
+    exclude: tuple[str, ...] = ()
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """User and group by number, or by a name of the destination's `/etc/passwd` and `/etc/group`.
+
+    `group` None: the primary group of a named user, else the number of `user`.
+    """
+
+    user: int | str
+    group: int | str | None = None
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True, tag="copy"):
+    """Copies what `sources` select in an input into the destination.
+
+    `input` is the position among the vertex's inputs of the file system that is copied from; None: empty.
+    `sources` are absolute cleaned paths and may hold wildcards; `destination` is absolute, and a trailing
+    slash says that it is a directory. `mode`: None keeps the source's, an int sets it exactly, text is a
+    symbolic chmod. `owner` None keeps the source's. `unpack`: a source that is an archive is extracted.
+    """
+
+    input: int | None
+    sources: tuple[str, ...]
+    destination: str
+    mode: int | str | None = None
+    owner: Owner | None = None
+    unpack: bool = False
+
+
+class MakeDirectory(msgspec.Struct, frozen=True, kw_only=True, tag="mkdir"):
+    """Makes `path` and the parents that are missing; directories that exist are not touched.
+
+    `mtime`: seconds since the epoch for what is made; None: the time of the step.
+    """
+
+    path: str
+    mode: int = 0o755
+    owner: Owner | None = None
+    mtime: int | None = None
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+    """File actions, one after the other, on top of input `base` (None: on an empty file system)."""
+
+    base: int | None
+    actions: tuple[Copy | MakeDirectory, ...]
+
+
+class Exec(msgspec.Struct, frozen=True, kw_only=True, tag="exec"):
+    """Runs `args` in a container whose root is input `base` (None: an empty file system).
+
+    `env` in order; `cwd` absolute; `user` as the Dockerfile spells it, looked up in the image.
+    `extra_hosts` are (name, address) pairs for /etc/hosts; `ulimits` (name, soft, hard).
+    """
+
+    base: int | None
+    args: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    cwd: str = "/"
+    user: str = ""
+    network: Network = "default"
+    platform: Platform
+    hostname: str = ""
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int = 0
+    ulimits: tuple[tuple[str, int, int], ...] = ()
+    cgroup_parent: str = ""
+    proxy_env: tuple[tuple[str, str], ...] = ()
+
+
+class Merge(msgspec.Struct, frozen=True, tag="merge"):
+    """The layers of all inputs stacked, the first lowest."""
+
+
+Operation: TypeAlias = Image | Local | Exec | File | Merge

@@ -1,0 +1,102 @@
+"""Linux calls that Python 3.11 does not wrap: namespaces, mounts, and paths that cannot leave their root.
+
+One function a call; flags carry the kernel's names. Every failure is an OSError with the path it is about.
+Source: unshare(2), setns(2), mount(2), umount2(2), prctl(2), openat2(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Final
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWUSER: Final = 0x10000000
+CLONE_NEWPID: Final = 0x20000000
+CLONE_NEWNET: Final = 0x40000000
+
+MS_RDONLY: Final = 0x1
+MS_NOSUID: Final = 0x2
+MS_NODEV: Final = 0x4
+MS_NOEXEC: Final = 0x8
+MS_REMOUNT: Final = 0x20
+MS_BIND: Final = 0x1000
+MS_REC: Final = 0x4000
+MS_PRIVATE: Final = 1 << 18
+MS_SLAVE: Final = 1 << 19
+
+MNT_DETACH: Final = 2
+
+RESOLVE_NO_MAGICLINKS: Final = 0x02
+RESOLVE_NO_SYMLINKS: Final = 0x04
+RESOLVE_BENEATH: Final = 0x08
+RESOLVE_IN_ROOT: Final = 0x10
+
+_PR_SET_PDEATHSIG: Final = 1
+# The same number on every architecture that Linux has gained openat2 on.
+_SYS_OPENAT2: Final = 437
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def unshare(flags: int) -> None:
+    """Moves the calling thread into new namespaces (CLONE_NEW*)."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def setns(fd: int, kind: int = 0) -> None:
+    """Moves the calling thread into the namespace that `fd` stands for."""
+    _check(_libc.setns(fd, kind), "setns")
+
+
+def mount(source: str, target: str, kind: str = "", *, flags: int = 0, options: str = "") -> None:
+    """Mounts `source` on `target`; `options` is the file system's own text, at most a page long."""
+    result = _libc.mount(
+        os.fsencode(source),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        os.fsencode(options) or None,
+    )
+    _check(result, target)
+
+
+def unmount(target: str, flags: int = 0) -> None:
+    """Unmounts what is on `target`; MNT_DETACH also while it is in use."""
+    _check(_libc.umount2(os.fsencode(target), flags), target)
+
+
+def die_with_parent(signal: int) -> None:
+    """Asks the kernel to send `signal` to this process when the thread that made it ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0), "prctl")
+
+
+def open_beneath(root: int, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_BENEATH) -> int:
+    """Opens `path` relative to the directory `root` without ever leaving it; returns a file descriptor.
+
+    `resolve`: RESOLVE_BENEATH refuses to leave, RESOLVE_IN_ROOT takes `root` for `/`, RESOLVE_NO_SYMLINKS
+    refuses every link. Atomic: renames and links that change meanwhile cannot lead outside.
+    Raises: OSError; EXDEV or ELOOP when the path would have left or met a refused link.
+    """
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | RESOLVE_NO_MAGICLINKS)
+    fd = _libc.syscall(
+        ctypes.c_long(_SYS_OPENAT2),
+        ctypes.c_int(root),
+        os.fsencode(path),
+        ctypes.byref(how),
+        ctypes.c_size_t(ctypes.sizeof(how)),
+    )
+    _check(fd, path)
+    return int(fd)
+
+
+def _check(result: int, subject: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), subject)

@@ -1,0 +1,82 @@
+"""Locks between processes: one lock for each key, all in one file.
+
+A byte of the file stands for a key, and the kernel gives a lock up when its owner dies, however it dies; so
+there is nothing to clean up and nobody waits for a dead build. The locks belong to an open file, not to a
+process (F_OFD_SETLK), so threads of one process exclude each other, too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Protocol
+
+from builder.system.errors import Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_FIRST_WAIT: Final = 0.002
+_LONGEST_WAIT: Final = 0.05
+# struct flock of 64-bit Linux: type, whence, start, length, pid.
+_FLOCK: Final = "hhqqi4x"
+
+
+class CancelToken(Protocol):
+    """What `threading.Event` offers of interest to somebody who waits."""
+
+    def is_set(self) -> bool:
+        """Whether the work is no longer wanted."""
+        ...
+
+
+class KeyLocks:
+    """Exclusive locks by key, held across all processes that name the same file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def hold(
+        self, key: str, *, cancelled: CancelToken, on_wait: Callable[[], None] | None = None
+    ) -> Iterator[None]:
+        """Holds the lock of `key`; calls `on_wait` once if somebody else has it at first.
+
+        Raises: Cancelled, when that happens while waiting.
+        """
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._wait(fd, _offset(key), cancelled, on_wait)
+            yield
+        finally:
+            os.close(fd)
+
+    @staticmethod
+    def _wait(fd: int, offset: int, cancelled: CancelToken, on_wait: Callable[[], None] | None) -> None:
+        pause = _FIRST_WAIT
+        while not _try_lock(fd, offset):
+            if on_wait is not None:
+                on_wait()
+                on_wait = None
+            if cancelled.is_set():
+                raise Cancelled
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_WAIT)
+
+
+def _try_lock(fd: int, offset: int) -> bool:
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _offset(key: str) -> int:
+    # 62 bits: two keys that meet on one byte would only wait for each other.
+    return int.from_bytes(sha256(key.encode()).digest()[:8], "big") >> 2
