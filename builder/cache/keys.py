@@ -1,0 +1,64 @@
+"""Cache keys: when two steps are the same work.
+
+A step has one *key*, made of its operation and the keys of its inputs, except that a copy counts the content
+which it selects instead of the key of where that content comes from: an unchanged file is a hit even if the
+stage that made it ran again. To know the content one must look, so a copy also has a *definition key*, made
+without looking, under which its key is remembered: a build whose definitions did not change reads nothing.
+Touches no disk. Source of the rules: the facts that BuildKit's cache takes as relevant for each operation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from builder.graph.operations import Copy, Exec, File, Image, Merge
+from builder.graph.vertex import cacheable
+from builder.oci.digest import Digest, encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EMPTY: Final = Digest.of(b"dockyard.empty.v1")
+"""Key of the empty file system."""
+
+
+def image_key(operation: Image) -> Digest:
+    """An image is its layers: the same layers under another name, or compressed otherwise, are a hit."""
+    return _key("image", list(operation.diff_ids)) if operation.diff_ids else EMPTY
+
+
+def exec_key(operation: Exec, base: Digest) -> Digest:
+    """A command is its arguments, environment and settings, and the file system that it sees."""
+    return _key("exec", cacheable(operation), base)
+
+
+def merge_key(operation: Merge, inputs: Sequence[Digest]) -> Digest:
+    """A merge is its inputs, in order."""
+    return _key("merge", operation, list(inputs))
+
+
+def file_definition_key(operation: File, inputs: Sequence[Digest]) -> Digest:
+    """Names the key of a file operation before anything that it copies has been looked at."""
+    return _key("file-definition", operation, list(inputs))
+
+
+def file_key(operation: File, base: Digest, content: Digest | None) -> Digest:
+    """A file operation is what it does, on what, with which content.
+
+    `content`: digest of all that its copies select, names included; None when it copies nothing.
+    """
+    return _key("file", _without_sources(operation), base, content)
+
+
+def _without_sources(operation: File) -> File:
+    actions = tuple(
+        msgspec.structs.replace(action, sources=(), input=None) if isinstance(action, Copy) else action
+        for action in operation.actions
+    )
+    return msgspec.structs.replace(operation, actions=actions)
+
+
+def _key(kind: str, *parts: object) -> Digest:
+    return Digest.of(encode_json(["dockyard.v1", kind, *parts]))

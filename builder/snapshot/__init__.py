@@ -1,0 +1,1 @@
+"""Layers and the file systems they make: entries, tar streams, trees, and views over stacks of layers."""

@@ -1,0 +1,160 @@
+"""The table of layers: which forms each layer has on disk.
+
+A row is a layer. Its tree, when it has one, is the directory `trees/<id>`; its blobs are in the content store.
+Layers of images are known by the chain they stand in, because the attributes of directories that a layer
+implies without listing them come from the layers below.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NewType
+
+import msgspec
+
+from builder.oci.descriptor import Descriptor
+from builder.oci.digest import DiffID, Digest
+from builder.oci.mediatypes import Compression, layer_compression
+from builder.store.database import Schema
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from builder.store.database import Database
+
+LayerID = NewType("LayerID", int)
+
+SCHEMA: Final = Schema(
+    "layers",
+    (
+        """CREATE TABLE layers (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            chain TEXT UNIQUE,
+            diff_id TEXT,
+            tree INTEGER NOT NULL DEFAULT 0,
+            created_ns INTEGER NOT NULL
+        )""",
+        """CREATE TABLE layer_blobs (
+            layer INTEGER NOT NULL REFERENCES layers (id) ON DELETE CASCADE,
+            digest TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            media_type TEXT NOT NULL,
+            level INTEGER NOT NULL,
+            PRIMARY KEY (layer, digest, level)
+        )""",
+    ),
+)
+
+
+class Format(msgspec.Struct, frozen=True):
+    """How a layer's blob is compressed; `level` None is the default of the compression."""
+
+    compression: Compression = "gzip"
+    level: int | None = None
+
+
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one layer. `created_ns`: when it was made, in nanoseconds since the epoch."""
+
+    id: LayerID
+    chain: Digest | None
+    diff_id: DiffID | None
+    tree: bool
+    created_ns: int
+    blobs: tuple[tuple[Descriptor, int | None], ...] = ()
+
+    @property
+    def durable(self) -> bool:
+        """Whether the layer has a form that outlives this process."""
+        return self.tree or bool(self.blobs)
+
+    def blob(self, wanted: Format | None) -> Descriptor | None:
+        """The blob in that format; with None, any."""
+        for descriptor, level in self.blobs:
+            made = layer_compression(descriptor.media_type)
+            if wanted is None or (made == wanted.compression and wanted.level in (None, level)):
+                return descriptor
+        return None
+
+
+class LayerTable:
+    """Rows of layers in the database of the state root."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, *, created_ns: int, chain: Digest | None = None, diff_id: DiffID | None = None) -> LayerID:
+        """A new layer without any form; for a chain that is known already, the layer that is there."""
+        with self._database.write() as cursor:
+            if chain is not None:
+                found = cursor.execute("SELECT id FROM layers WHERE chain = ?", (chain,)).fetchone()
+                if found is not None:
+                    return LayerID(found[0])
+            cursor.execute(
+                "INSERT INTO layers (chain, diff_id, created_ns) VALUES (?, ?, ?)",
+                (chain, diff_id, created_ns),
+            )
+            return LayerID(cursor.lastrowid or 0)
+
+    def find(self, chain: Digest) -> LayerID | None:
+        """The layer of an image that stands in this chain."""
+        found = self._database.read("SELECT id FROM layers WHERE chain = ?", (chain,))
+        return LayerID(found[0][0]) if found else None
+
+    def get(self, layer: LayerID) -> LayerRow | None:
+        """The row of `layer`; None when it has been collected."""
+        rows = self._database.read(
+            "SELECT id, chain, diff_id, tree, created_ns FROM layers WHERE id = ?", (layer,)
+        )
+        if not rows:
+            return None
+        blobs = self._database.read(
+            "SELECT media_type, digest, size, level FROM layer_blobs WHERE layer = ? ORDER BY rowid", (layer,)
+        )
+        return _row(rows[0], blobs)
+
+    def set_tree(self, layer: LayerID) -> None:
+        """Says that the tree is there."""
+        with self._database.write() as cursor:
+            cursor.execute("UPDATE layers SET tree = 1 WHERE id = ?", (layer,))
+
+    def add_blob(self, layer: LayerID, blob: Descriptor, diff_id: DiffID, *, level: int | None) -> None:
+        """Says that `blob` in the content store holds the layer."""
+        with self._database.write() as cursor:
+            cursor.execute("UPDATE layers SET diff_id = ? WHERE id = ?", (diff_id, layer))
+            cursor.execute(
+                "INSERT OR IGNORE INTO layer_blobs (layer, digest, size, media_type, level) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (layer, blob.digest, blob.size, blob.media_type, _NO_LEVEL if level is None else level),
+            )
+
+    def keep_only(self, kept: Iterable[LayerID]) -> None:
+        """Forgets all layers but `kept`; their files are the collector's to remove."""
+        with self._database.write() as cursor:
+            cursor.execute("CREATE TEMP TABLE IF NOT EXISTS kept_layers (id INTEGER PRIMARY KEY)")
+            cursor.execute("DELETE FROM kept_layers")
+            cursor.executemany("INSERT OR IGNORE INTO kept_layers VALUES (?)", ((each,) for each in kept))
+            cursor.execute("DELETE FROM layer_blobs WHERE layer NOT IN (SELECT id FROM kept_layers)")
+            cursor.execute("DELETE FROM layers WHERE id NOT IN (SELECT id FROM kept_layers)")
+
+
+# SQLite keeps a NULL distinct from every other one, which would defeat the primary key.
+_NO_LEVEL: Final = -100
+
+
+def _row(columns: sqlite3.Row | tuple[object, ...], blobs: list[tuple[object, ...]]) -> LayerRow:
+    identity, chain, diff_id, tree, created_ns = columns
+    return LayerRow(
+        id=LayerID(int(str(identity))),
+        chain=Digest(str(chain)) if chain is not None else None,
+        diff_id=DiffID(Digest(str(diff_id))) if diff_id is not None else None,
+        tree=bool(tree),
+        created_ns=int(str(created_ns)),
+        blobs=tuple(_blob(blob) for blob in blobs),
+    )
+
+
+def _blob(columns: tuple[object, ...]) -> tuple[Descriptor, int | None]:
+    media_type, digest, size, level = columns
+    descriptor = Descriptor(media_type=str(media_type), digest=Digest(str(digest)), size=int(str(size)))
+    return descriptor, None if level == _NO_LEVEL else int(str(level))

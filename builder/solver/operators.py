@@ -1,0 +1,223 @@
+"""The operators: how each kind of vertex gets its key and its result.
+
+A step holds the lock of its key while it works, across all processes on the state root, and looks again before
+it starts: what somebody else has just finished is not done twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from builder.cache.keys import EMPTY, exec_key, file_definition_key, file_key, image_key, merge_key
+from builder.graph import Exec, File, Image, Local, Merge
+from builder.solver.errors import StepFailed
+from builder.solver.results import Layered, LocalFiles
+from builder.solver.scheduler import content_inputs
+from builder.system.errors import Cancelled, DockyardError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from builder.cache.records import CacheRecords
+    from builder.graph import Vertex
+    from builder.oci.digest import Digest
+    from builder.progress.stream import Stream
+    from builder.snapshot.entry import FileView
+    from builder.snapshot.layerdb import LayerID
+    from builder.snapshot.layers import Layers
+    from builder.solver.filesteps import FileSteps
+    from builder.solver.results import Result
+    from builder.solver.runsteps import RunSteps
+    from builder.system.locks import KeyLocks
+
+_T = TypeVar("_T")
+
+
+class Sources(Protocol):
+    """Where graphs begin: images and directories of the caller."""
+
+    def image(self, operation: Image) -> tuple[LayerID, ...]:
+        """The layers of the image, lowest first; none of them needs to be on this machine yet."""
+        ...
+
+    def local(self, operation: Local) -> FileView:
+        """The directory, without what the operation excludes."""
+        ...
+
+
+class Operators:
+    """Keys and results of vertices. Safe to call from many threads."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        files: FileSteps,
+        runs: RunSteps,
+        *,
+        layers: Layers,
+        records: CacheRecords,
+        locks: KeyLocks,
+        stream: Stream,
+        cancelled: threading.Event,
+    ) -> None:
+        self._sources = sources
+        self._files = files
+        self._runs = runs
+        self._layers = layers
+        self._records = records
+        self._locks = locks
+        self._stream = stream
+        self._cancelled = cancelled
+        self._unsaved: list[tuple[Vertex, Digest, Layered]] = []
+        self._guard = threading.Lock()
+        self.used: set[Digest] = set()
+        self.cached: set[Digest] = set()
+        self.executed: set[Digest] = set()
+
+    def quick_key(
+        self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool
+    ) -> Digest | None:
+        """The key from definitions alone; None when a copy has to look at what it selects."""
+        operation = vertex.operation
+        match operation:
+            case Image():
+                return image_key(operation)
+            case Exec():
+                return exec_key(operation, _base_key(operation.base, keys))
+            case Merge():
+                return merge_key(operation, [_known(key) for key in keys])
+            case File():
+                if not content_inputs(vertex):
+                    return file_key(operation, _base_key(operation.base, keys), None)
+                if remembered and None not in keys:
+                    return self._records.find_definition(file_definition_key(operation, _all_known(keys)))
+                return None
+            case Local():
+                return None
+
+    def content_key(
+        self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]
+    ) -> Digest:
+        """The key of a copy by what it selects, remembered under its definition where that has a name."""
+        operation = vertex.operation
+        assert isinstance(operation, File)
+        content = self._guarded(vertex, lambda: self._files.content(vertex, results))
+        key = file_key(operation, _base_key(operation.base, keys), content)
+        if None not in keys:
+            self._records.save_definition(file_definition_key(operation, _all_known(keys)), key)
+        return key
+
+    def lookup(self, vertex: Vertex, key: Digest) -> Result | None:
+        """The result under `key`: of an image, the layers that it lists; of a step, what a record holds."""
+        if isinstance(vertex.operation, Image):
+            self._note_cached(vertex)
+            return Layered(self._sources.image(vertex.operation))
+        return self._recorded(vertex, key)
+
+    def execute(
+        self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
+    ) -> Result:
+        """Does the work of a vertex whose inputs have `results`."""
+        operation = vertex.operation
+        match operation:
+            case Local():
+                with self._stream.vertex(vertex.digest, vertex.description.name):
+                    return LocalFiles(self._guarded(vertex, lambda: self._sources.local(operation)))
+            case Image():
+                return Layered(self._sources.image(operation))
+            case Merge():
+                stacks = [each.layers for each in results if isinstance(each, Layered)]
+                return Layered(tuple(layer for stack in stacks for layer in stack))
+            case File() | Exec():
+                return self._step(vertex, _known(key), results, fresh=fresh)
+
+    def finish(self, vertices: Sequence[Vertex]) -> None:
+        """Saves what can be saved, and reports the steps of `vertices` that nobody had to ask for."""
+        self.save_records()
+        self._records.touch(self.used)
+        for vertex in vertices:
+            if vertex.digest not in self.executed and not isinstance(vertex.operation, Local | Merge):
+                self._note_cached(vertex)
+
+    def save_records(self) -> None:
+        """Writes the records whose layers have all got a form that lasts."""
+        with self._guard:
+            waiting, self._unsaved = self._unsaved, []
+        for vertex, key, result in waiting:
+            self._save(vertex, key, result)
+
+    def _step(self, vertex: Vertex, key: Digest, results: Sequence[Result], *, fresh: bool) -> Result:
+        def report_waiting() -> None:
+            self._stream.started(vertex.digest, vertex.description.name)
+            self._stream.log(vertex.digest, 2, b"waiting for another build that runs this step\n")
+
+        with self._locks.hold(f"step {key}", cancelled=self._cancelled, on_wait=report_waiting):
+            if not fresh and (found := self._recorded(vertex, key)) is not None:
+                return found
+            with self._stream.vertex(vertex.digest, vertex.description.name):
+                result = self._guarded(vertex, lambda: self._make(vertex, results))
+                self._save(vertex, key, result)
+            self.executed.add(vertex.digest)
+            return result
+
+    def _make(self, vertex: Vertex, results: Sequence[Result]) -> Layered:
+        operation = vertex.operation
+        assert isinstance(operation, File | Exec)
+        base = Layered() if operation.base is None else results[operation.base]
+        assert isinstance(base, Layered)
+        with self._layers.scratch() as scratch:
+            if isinstance(operation, File):
+                copied = [results[position] for position in content_inputs(vertex)]
+                layer = self._files.make(vertex, base, copied, scratch)
+            else:
+                layer = self._runs.run(vertex, operation, base, scratch)
+        return Layered((*base.layers, layer))
+
+    def _recorded(self, vertex: Vertex, key: Digest) -> Layered | None:
+        layers = self._records.find(key)
+        if layers is None or not self._layers.usable(layers):
+            return None
+        self._note_cached(vertex)
+        self.used.add(key)
+        return Layered(layers)
+
+    def _save(self, vertex: Vertex, key: Digest, result: Layered) -> None:
+        if self._layers.durable(result.layers):
+            self._records.save(key, result.layers, description=vertex.description.name)
+        else:
+            with self._guard:
+                self._unsaved.append((vertex, key, result))
+
+    def _note_cached(self, vertex: Vertex) -> None:
+        with self._guard:
+            known = vertex.digest in self.cached
+            self.cached.add(vertex.digest)
+        if not known:
+            self._stream.cached(vertex.digest, vertex.description.name)
+
+    def _guarded(self, vertex: Vertex, work: Callable[[], _T]) -> _T:
+        """What `work` returns; errors gain the place of the step in the Dockerfile."""
+        try:
+            return work()
+        except (StepFailed, Cancelled):
+            raise
+        except DockyardError as error:
+            raise StepFailed(vertex, error.message, hint=error.hint) from error
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise StepFailed(vertex, f"{error.strerror or error}{where}") from error
+
+
+def _base_key(base: int | None, keys: Sequence[Digest | None]) -> Digest:
+    return EMPTY if base is None else _known(keys[base])
+
+
+def _known(key: Digest | None) -> Digest:
+    if key is None:
+        raise ValueError("a directory of the caller cannot be the root of a step")
+    return key
+
+
+def _all_known(keys: Sequence[Digest | None]) -> list[Digest]:
+    return [_known(key) for key in keys]

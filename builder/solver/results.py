@@ -1,0 +1,28 @@
+"""What solving a vertex yields: a stack of layers, or a directory of the caller to read from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from builder.snapshot.layerdb import LayerID
+
+if TYPE_CHECKING:
+    from builder.snapshot.entry import FileView
+
+
+class Layered(msgspec.Struct, frozen=True):
+    """A file system as the stack of its layers, lowest first; no layers is the empty one."""
+
+    layers: tuple[LayerID, ...] = ()
+
+
+class LocalFiles:
+    """A directory of the caller. It has no identity of its own: what a step reads from it has."""
+
+    def __init__(self, view: FileView) -> None:
+        self.view = view
+
+
+Result: TypeAlias = Layered | LocalFiles

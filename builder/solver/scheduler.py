@@ -1,0 +1,260 @@
+"""The scheduler: which vertex needs to be looked at, looked up, or done, and when.
+
+Demand runs from the results that are asked for down to the sources, and only as far as it must: the *key* of a
+vertex needs the keys of its inputs, its *result* needs theirs only when no record is found under the key. So a
+build whose last step is known does nothing else. One thread decides, without recursion, so that graphs of
+thousands of steps are no deeper than any other; what may block is handed to workers and comes back as a
+message. Equal vertices, whatever platform they serve, are one task.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import msgspec
+
+from builder.graph import Copy, File, Local
+from builder.system.errors import Cancelled
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from builder.graph import Vertex
+    from builder.oci.digest import Digest
+    from builder.solver.results import Result
+    from builder.solver.workers import Workers
+
+    Action: TypeAlias = Callable[[], None]
+
+
+class Operators(Protocol):
+    """What the scheduler lets others do. The first two answer at once; the others may block, on any thread."""
+
+    def quick_key(self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool) -> Digest | None:
+        """The key of `vertex` from those of its inputs; None when the content that it copies must be read.
+
+        `remembered`: what earlier builds found under the same definition may be used.
+        """
+        ...
+
+    def lookup(self, vertex: Vertex, key: Digest) -> Result | None:
+        """The result that is remembered under `key`, if it can still be used; reports it as cached."""
+        ...
+
+    def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
+        """The key of a copy, from what it selects in `results` (one for each of `content_inputs`)."""
+        ...
+
+    def execute(
+        self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
+    ) -> Result:
+        """Does the work, unless somebody else has done it meanwhile and `fresh` does not forbid to use that."""
+        ...
+
+
+def content_inputs(vertex: Vertex) -> tuple[int, ...]:
+    """Positions of the inputs that count by what is read from them, not by where they come from."""
+    if not isinstance(vertex.operation, File):
+        return ()
+    copied = (each.input for each in vertex.operation.actions if isinstance(each, Copy))
+    return tuple(dict.fromkeys(position for position in copied if position is not None))
+
+
+class _Task:
+    """What is known so far about one vertex."""
+
+    __slots__ = (
+        "fresh", "key", "key_known", "key_wanted", "on_key", "on_result", "result", "started", "vertex",
+    )  # fmt: skip
+
+    def __init__(self, vertex: Vertex) -> None:
+        self.vertex = vertex
+        self.key: Digest | None = None
+        self.key_known = False
+        self.key_wanted = False
+        self.fresh = False
+        self.started = False
+        self.result: Result | None = None
+        self.on_key: list[_Join] = []
+        self.on_result: list[_Join] = []
+
+
+class _Join:
+    """Calls `action` after `count` arrivals."""
+
+    __slots__ = ("action", "count")
+
+    def __init__(self, count: int, action: Action) -> None:
+        self.count = count
+        self.action = action
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """A worker's message: call `then` on the deciding thread, or `error` happened."""
+
+    then: Action | None = None
+    error: BaseException | None = None
+
+
+class Scheduler:
+    """Solves vertices. One use: make it, call `solve`, drop it."""
+
+    def __init__(self, operators: Operators, workers: Workers, cancelled: threading.Event) -> None:
+        self._operators = operators
+        self._workers = workers
+        self._cancelled = cancelled
+        self._tasks: dict[Digest, _Task] = {}
+        self._agenda: deque[Action] = deque()
+        self._messages: SimpleQueue[_Done] = SimpleQueue()
+        self._outstanding = 0
+
+    def solve(self, roots: Iterable[Vertex]) -> Mapping[Digest, Result]:
+        """The results of `roots` by vertex digest.
+
+        Raises: what the first failing operator raised, after all that was running has stopped; Cancelled.
+        """
+        wanted = [self._task(root) for root in roots]
+        for task in wanted:
+            self._want_result(task)
+        try:
+            self._run()
+        except BaseException:
+            self._cancelled.set()
+            self._outstanding -= self._workers.drop_waiting()
+            self._workers.join()
+            raise
+        return {task.vertex.digest: task.result for task in wanted if task.result is not None}
+
+    def _run(self) -> None:
+        while True:
+            while self._agenda:
+                self._agenda.popleft()()
+            if not self._outstanding:
+                return
+            message = self._messages.get()
+            self._outstanding -= 1
+            if message.error is not None:
+                raise message.error
+            if self._cancelled.is_set():
+                raise Cancelled
+            if message.then is not None:
+                message.then()
+
+    def _task(self, vertex: Vertex) -> _Task:
+        task = self._tasks.get(vertex.digest)
+        if task is None:
+            task = self._tasks[vertex.digest] = _Task(vertex)
+        return task
+
+    def _inputs(self, task: _Task) -> list[_Task]:
+        return [self._task(each) for each in task.vertex.inputs]
+
+    def _want_key(self, task: _Task) -> None:
+        if task.key_wanted:
+            return
+        task.key_wanted = True
+        if isinstance(task.vertex.operation, Local):
+            self._set_key(task, None)
+            return
+        inputs = self._inputs(task)
+        for each in inputs:
+            self._agenda.append(lambda each=each: self._want_key(each))  # type: ignore[misc]
+        unknown = [each for each in inputs if not each.key_known]
+        self._after([each.on_key for each in unknown], lambda: self._find_key(task))
+
+    def _find_key(self, task: _Task) -> None:
+        inputs = self._inputs(task)
+        copied = content_inputs(task.vertex)
+        task.fresh = task.vertex.description.ignore_cache or any(
+            each.fresh for position, each in enumerate(inputs) if position not in copied
+        )
+        keys = [each.key for each in inputs]
+        remembered = not any(inputs[position].fresh for position in copied)
+        key = self._operators.quick_key(task.vertex, keys, remembered=remembered)
+        if key is not None:
+            self._set_key(task, key)
+            return
+        sources = [inputs[position] for position in copied]
+        self._after_results(sources, lambda: self._find_content_key(task, keys, sources))
+
+    def _find_content_key(self, task: _Task, keys: list[Digest | None], sources: list[_Task]) -> None:
+        results = [each.result for each in sources if each.result is not None]
+
+        def work() -> Action:
+            key = self._operators.content_key(task.vertex, keys, results)
+            return lambda: self._set_key(task, key)
+
+        self._submit(work)
+
+    def _set_key(self, task: _Task, key: Digest | None) -> None:
+        task.key, task.key_known = key, True
+        if key is not None and not task.fresh and task.result is None:
+            found = self._operators.lookup(task.vertex, key)
+            if found is not None:
+                self._set_result(task, found)
+        self._arrive(task.on_key)
+        if task.started:
+            self._execute_when_ready(task)
+
+    def _want_result(self, task: _Task) -> None:
+        if task.started or task.result is not None:
+            return
+        task.started = True
+        if task.key_known:
+            self._execute_when_ready(task)
+        else:
+            self._want_key(task)
+
+    def _execute_when_ready(self, task: _Task) -> None:
+        if task.result is not None:
+            return
+        inputs = self._inputs(task)
+        self._after_results(inputs, lambda: self._execute(task, inputs))
+
+    def _execute(self, task: _Task, inputs: list[_Task]) -> None:
+        results = [each.result for each in inputs if each.result is not None]
+
+        def work() -> Action:
+            result = self._operators.execute(task.vertex, task.key, results, fresh=task.fresh)
+            return lambda: self._set_result(task, result)
+
+        self._submit(work)
+
+    def _set_result(self, task: _Task, result: Result) -> None:
+        task.result = result
+        self._arrive(task.on_result)
+
+    def _after_results(self, tasks: Sequence[_Task], action: Action) -> None:
+        missing = [each for each in tasks if each.result is None]
+        for each in missing:
+            self._agenda.append(lambda each=each: self._want_result(each))  # type: ignore[misc]
+        self._after([each.on_result for each in missing], action)
+
+    def _after(self, waited_for: Sequence[list[_Join]], action: Action) -> None:
+        if not waited_for:
+            self._agenda.append(action)
+            return
+        join = _Join(len(waited_for), action)
+        for waiting in waited_for:
+            waiting.append(join)
+
+    def _arrive(self, waiting: list[_Join]) -> None:
+        for join in waiting:
+            join.count -= 1
+            if join.count == 0:
+                self._agenda.append(join.action)
+        waiting.clear()
+
+    def _submit(self, work: Callable[[], Action]) -> None:
+        def task() -> None:
+            try:
+                message = _Done(then=work())
+            except BaseException as error:  # noqa: BLE001 - raised again on the deciding thread
+                message = _Done(error=error)
+            self._messages.put(message)
+
+        self._outstanding += 1
+        self._workers.submit(task)

@@ -1,0 +1,55 @@
+"""Threads that do the waiting: containers, file copies and compression, one task each, bounded in number."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Task: TypeAlias = Callable[[], None]
+
+
+class Workers:
+    """Runs tasks on at most `limit` threads, oldest first; a thread ends when nothing is left to do.
+
+    A task must not raise: it reports its outcome itself.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: deque[Task] = deque()
+        self._running = 0
+        self._lock = threading.Condition()
+
+    def submit(self, task: Task) -> None:
+        """Queues `task`."""
+        with self._lock:
+            self._waiting.append(task)
+            if self._running < self._limit:
+                self._running += 1
+                threading.Thread(target=self._run, name="dockyard-worker", daemon=True).start()
+
+    def drop_waiting(self) -> int:
+        """Forgets the tasks that have not started, and says how many there were."""
+        with self._lock:
+            dropped = len(self._waiting)
+            self._waiting.clear()
+            return dropped
+
+    def join(self) -> None:
+        """Returns when no task is running or waiting."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._running == 0 and not self._waiting)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._running -= 1
+                    self._lock.notify_all()
+                    return
+                task = self._waiting.popleft()
+            task()

@@ -1,0 +1,135 @@
+"""The scheduler: demand runs no further than it must, and equal work is done once."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builder.graph import Copy, Description, Exec, File, Local, Vertex, vertex
+from builder.oci.digest import Digest, encode_json
+from builder.platforms import Platform
+from builder.solver.results import Layered
+from builder.solver.scheduler import Scheduler
+from builder.solver.workers import Workers
+from builder.system.errors import DockyardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from builder.solver.results import Result
+
+AMD64 = Platform("linux", "amd64")
+
+
+class Recorder:
+    """Operators in memory: what was executed, and records that a test may preset."""
+
+    def __init__(self) -> None:
+        self.executed: list[str] = []
+        self.records: dict[Digest, Result] = {}
+        self.definitions: dict[Digest, Digest] = {}
+        self.content = "content"
+        self.failing = ""
+
+    def quick_key(self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool) -> Digest | None:
+        if isinstance(vertex.operation, File) and (None in keys or not remembered):
+            return None
+        key = Digest.of(encode_json([vertex.operation, list(keys)]))
+        return self.definitions.get(key) if isinstance(vertex.operation, File) else key
+
+    def lookup(self, vertex: Vertex, key: Digest) -> Result | None:
+        return self.records.get(key)
+
+    def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
+        key = Digest.of(encode_json([vertex.operation, self.content]))
+        if None not in keys:
+            self.definitions[Digest.of(encode_json([vertex.operation, list(keys)]))] = key
+        return key
+
+    def execute(
+        self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
+    ) -> Result:
+        if vertex.description.name == self.failing:
+            raise DockyardError("boom")
+        self.executed.append(vertex.description.name)
+        result = Layered()
+        if key is not None:
+            self.records[key] = result
+        return result
+
+
+def run(name: str, base: Vertex | None = None, *, ignore_cache: bool = False) -> Vertex:
+    operation = Exec(base=None if base is None else 0, args=(name,), platform=AMD64)
+    inputs = () if base is None else (base,)
+    return vertex(operation, *inputs, description=Description(name=name, ignore_cache=ignore_cache))
+
+
+def copy(name: str, source: Vertex, base: Vertex | None = None) -> Vertex:
+    inputs = (source,) if base is None else (base, source)
+    action = Copy(input=len(inputs) - 1, sources=("/" + name,), destination="/")
+    operation = File(base=None if base is None else 0, actions=(action,))
+    return vertex(operation, *inputs, description=Description(name=name))
+
+
+CONTEXT = vertex(Local(name="context"), description=Description(name="context"))
+
+
+def solve(operators: Recorder, *roots: Vertex) -> list[str]:
+    operators.executed.clear()
+    Scheduler(operators, Workers(4), threading.Event()).solve(roots)
+    return operators.executed
+
+
+def test_steps_run_after_their_inputs_and_each_once_for_all_platforms() -> None:
+    shared = run("shared")
+    executed = solve(Recorder(), run("a", shared), run("b", shared))
+    assert executed[0] == "shared" and sorted(executed[1:]) == ["a", "b"]
+
+
+def test_a_known_last_step_asks_for_nothing_below_it() -> None:
+    operators, top = Recorder(), run("top", run("low"))
+    solve(operators, top)
+    assert solve(operators, top) == []
+
+
+def test_a_copy_with_unchanged_content_stops_what_ran_again_below_it() -> None:
+    operators = Recorder()
+    solve(operators, run("after", copy("bin", run("build"))))
+    rebuilt = run("after", copy("bin", run("build", ignore_cache=True)))
+    assert solve(operators, rebuilt) == ["build"]
+
+
+def test_a_copy_with_changed_content_runs_again_with_all_that_follows() -> None:
+    operators, top = Recorder(), run("after", copy("src", CONTEXT))
+    solve(operators, top)
+    operators.content = "changed"
+    assert solve(operators, top) == ["context", "src", "after"]
+
+
+def test_what_stands_on_a_step_without_cache_runs_again_too() -> None:
+    operators = Recorder()
+    solve(operators, run("top", run("low")))
+    assert solve(operators, run("top", run("low", ignore_cache=True))) == ["low", "top"]
+
+
+def test_a_stage_that_is_only_copied_from_is_not_asked_when_its_definition_is_known() -> None:
+    operators, top = Recorder(), copy("bin", run("build"), run("base"))
+    solve(operators, top)
+    assert solve(operators, top) == []
+
+
+def test_a_failing_step_ends_the_build_with_its_error() -> None:
+    operators = Recorder()
+    operators.failing = "low"
+    with pytest.raises(DockyardError, match="boom"):
+        solve(operators, run("top", run("low")), run("sibling"))
+    assert "top" not in operators.executed
+
+
+def test_a_chain_of_three_thousand_steps_is_solved_without_recursion() -> None:
+    top = run("0")
+    for number in range(1, 3000):
+        top = run(str(number), top)
+    assert len(solve(Recorder(), top)) == 3000
