@@ -1,13 +1,16 @@
 """Linux calls that Python 3.11 does not wrap: namespaces, mounts, and paths that cannot leave their root.
 
 One function a call; flags carry the kernel's names. Every failure is an OSError with the path it is about.
-Source: unshare(2), setns(2), mount(2), umount2(2), prctl(2), openat2(2).
+Source: unshare(2), setns(2), mount(2), umount2(2), prctl(2), personality(2), openat2(2).
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import re
+import stat
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
@@ -35,6 +38,8 @@ RESOLVE_BENEATH: Final = 0x08
 RESOLVE_IN_ROOT: Final = 0x10
 
 _PR_SET_PDEATHSIG: Final = 1
+_PER_LINUX32: Final = 0x8
+_PER_QUERY: Final = 0xFFFF_FFFF
 # The same number on every architecture that Linux has gained openat2 on.
 _SYS_OPENAT2: Final = 437
 
@@ -77,6 +82,23 @@ def die_with_parent(signal: int) -> None:
     _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0), "prctl")
 
 
+def runs_32bit_programs() -> bool:
+    """Whether the CPU runs the 32-bit programs of its family: Arm machines without that mode exist.
+
+    Asks by changing the calling thread's personality, and puts it back.
+    """
+    before = _libc.personality(ctypes.c_ulong(_PER_QUERY))
+    accepted = int(_libc.personality(ctypes.c_ulong(_PER_LINUX32)))
+    _check(_libc.personality(ctypes.c_ulong(before)), "personality")
+    return accepted >= 0
+
+
+def kernel_version() -> tuple[int, int]:
+    """Major and minor number of the running kernel."""
+    major, minor = re.findall(r"\d+", os.uname().release)[:2]
+    return int(major), int(minor)
+
+
 def open_beneath(root: int, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_BENEATH) -> int:
     """Opens `path` relative to the directory `root` without ever leaving it; returns a file descriptor.
 
@@ -94,6 +116,22 @@ def open_beneath(root: int, path: str, flags: int, *, mode: int = 0, resolve: in
     )
     _check(fd, path)
     return int(fd)
+
+
+def open_regular(root: int, path: str) -> int:
+    """Opens the regular file `path` for reading, with `root` taken for `/`; returns a file descriptor.
+
+    Links are followed inside the root. What is not a regular file is never opened, only looked at: opening a
+    fifo waits, and opening a device acts.
+    Raises: OSError; EINVAL for what is not a regular file.
+    """
+    handle = open_beneath(root, path, os.O_PATH, resolve=RESOLVE_IN_ROOT)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(handle)
 
 
 def _check(result: int, subject: str) -> None:
