@@ -1,0 +1,1 @@
+"""OCI layouts and image archives: read as hostile input, written as BuildKit writes them."""
