@@ -19,6 +19,7 @@ from builder.store.database import Schema
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     from builder.store.database import Database
 
@@ -128,14 +129,23 @@ class LayerTable:
                 (layer, blob.digest, blob.size, blob.media_type, _NO_LEVEL if level is None else level),
             )
 
-    def keep_only(self, kept: Iterable[LayerID]) -> None:
-        """Forgets all layers but `kept`; their files are the collector's to remove."""
+    def transaction(self) -> AbstractContextManager[object]:
+        """Changes made in the block, and those of the store's leases, happen together or not at all."""
+        return self._database.write()
+
+    def all(self) -> tuple[LayerID, ...]:
+        """Every layer."""
+        return tuple(LayerID(layer) for (layer,) in self._database.read("SELECT id FROM layers ORDER BY id"))
+
+    def with_trees(self) -> tuple[LayerID, ...]:
+        """Every layer that has a tree."""
+        rows = self._database.read("SELECT id FROM layers WHERE tree ORDER BY id")
+        return tuple(LayerID(layer) for (layer,) in rows)
+
+    def delete(self, layers: Iterable[LayerID]) -> None:
+        """Forgets these layers; their files are the collector's to remove."""
         with self._database.write() as cursor:
-            cursor.execute("CREATE TEMP TABLE IF NOT EXISTS kept_layers (id INTEGER PRIMARY KEY)")
-            cursor.execute("DELETE FROM kept_layers")
-            cursor.executemany("INSERT OR IGNORE INTO kept_layers VALUES (?)", ((each,) for each in kept))
-            cursor.execute("DELETE FROM layer_blobs WHERE layer NOT IN (SELECT id FROM kept_layers)")
-            cursor.execute("DELETE FROM layers WHERE id NOT IN (SELECT id FROM kept_layers)")
+            cursor.executemany("DELETE FROM layers WHERE id = ?", ((layer,) for layer in layers))
 
 
 # SQLite keeps a NULL distinct from every other one, which would defeat the primary key.

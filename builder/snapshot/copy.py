@@ -1,0 +1,108 @@
+"""File operations planned: what COPY, ADD and WORKDIR select, and the layer that they make.
+
+A plan looks at the sources once and serves both questions that the engine has: which content is this (before, for
+the cache) and which nodes make the layer (after, if the cache had nothing). Nothing is copied here: nodes say
+where the bytes are, and whoever needs an archive or a tree of them reads them there.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from builder.graph.operations import Copy, MakeDirectory
+from builder.oci.digest import Digest
+from builder.snapshot.errors import SnapshotError
+from builder.snapshot.mkdir import make_directory
+from builder.snapshot.owners import Ids, find_ids, has_names
+from builder.snapshot.pending import PendingLayer
+from builder.snapshot.placement import Placement
+from builder.snapshot.selection import SelectedTree, select, selection_digest
+from builder.snapshot.stack import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from builder.graph.operations import File, Owner
+    from builder.snapshot.entry import FileView, Node
+
+
+class FilePlan:
+    """A file operation together with the file systems it copies from.
+
+    `sources` are the inputs of the vertex in order; those that no action copies from may be None.
+    """
+
+    def __init__(self, operation: File, sources: Sequence[FileView | None]) -> None:
+        self._operation = operation
+        self._sources = sources
+
+    @property
+    def needs_accounts(self) -> bool:
+        """Whether `nodes` will read `/etc/passwd` and `/etc/group` of what is below."""
+        return any(has_names(action.owner) for action in self._operation.actions)
+
+    def files(self) -> Iterator[Node]:
+        """All regular files that are selected, whose digests `content_key` will ask for."""
+        for selection in self._selections.values():
+            for tree in selection:
+                for node in (tree.root, *tree.members):
+                    if node.entry.kind in ("file", "hardlink"):
+                        yield node
+
+    def content_key(self, digest_of: Callable[[Node], Digest]) -> Digest | None:
+        """Names all that the copies select, names included; None when the operation copies nothing.
+
+        Raises: PathNotFound and what else `builder.snapshot.selection.select` raises; what `digest_of` raises.
+        """
+        actions = [action for action in self._operation.actions if isinstance(action, Copy)]
+        if not actions:
+            return None
+        total = sha256()
+        for action in actions:
+            total.update(selection_digest(action, self._selections[action], digest_of).encode())
+        return Digest("sha256:" + total.hexdigest())
+
+    def nodes(self, below: FileView, *, now_ns: int, scratch: Path) -> list[Node]:
+        """The layer that the operation makes on `below`, sorted; empty when nothing changes.
+
+        `now_ns` is the time of the step, in nanoseconds since the epoch. Archives that ADD unpacks are laid out
+        in the directory `scratch`, which must outlive the nodes.
+        Raises: SnapshotError and its kinds; OSError.
+        """
+        pending = PendingLayer(below)
+        for action in self._operation.actions:
+            ids = self._ids(action.owner, below)
+            if isinstance(action, MakeDirectory):
+                make_directory(action, pending, ids=ids, now_ns=now_ns)
+                continue
+            placement = Placement(action, pending, ids=ids, now_ns=now_ns)
+            place = placement.place
+            if action.unpack:
+                # Few builds have an ADD, and what reads archives takes its time to load.
+                from builder.snapshot.expand import Unpacker
+
+                place = Unpacker(placement, pending, scratch, ids=ids, now_ns=now_ns).place
+            for tree in self._selections[action]:
+                place(tree)
+        return pending.nodes()
+
+    @cached_property
+    def _selections(self) -> dict[Copy, tuple[SelectedTree, ...]]:
+        actions = [action for action in self._operation.actions if isinstance(action, Copy)]
+        return {action: select(action, self._source(action)) for action in actions}
+
+    def _source(self, action: Copy) -> FileView:
+        source = None if action.input is None else self._sources[action.input]
+        return EMPTY if source is None else source
+
+    def _ids(self, owner: Owner | None, below: FileView) -> Ids | None:
+        if owner is None:
+            return None
+        if self._operation.base is None and has_names(owner):
+            raise SnapshotError(
+                "invalid user index: -1", hint="an empty base has no user names: give numbers to --chown"
+            )
+        return find_ids(owner, below)

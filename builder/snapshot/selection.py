@@ -1,0 +1,149 @@
+"""What a copy takes: the part of COPY and ADD that depends on the source alone.
+
+It is kept apart from where the files go, because the content key of a copy is made of it: a change of the source
+outside the selected paths must not invalidate, and what is selected must be known without looking at the
+destination. Nothing is opened here.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from builder.graph.globs import component_matcher, has_wildcard, unescape
+from builder.oci.digest import Digest
+from builder.snapshot.entry import Node
+from builder.snapshot.errors import PathNotFound
+from builder.snapshot.resolve import resolve
+from builder.snapshot.xattrs import portable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from builder.graph.operations import Copy
+    from builder.snapshot.entry import FileView
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class SelectedTree(msgspec.Struct, frozen=True):
+    """One thing that is copied: a file, or a directory with all that stands below it.
+
+    `name` is what it is called where it was named, which for a followed link is the link's name. `root` stands
+    at its own path in the source; `members` follow depth first, sorted.
+    """
+
+    name: str
+    root: Node
+    members: tuple[Node, ...] = ()
+
+
+def select(action: Copy, source: FileView) -> tuple[SelectedTree, ...]:
+    """What `action` takes from `source`: the sources in order, matches of wildcards in the order of a walk.
+
+    Raises: PathNotFound for a path that is missing or a link that leads nowhere; PatternError; PathConflict.
+    """
+    return tuple(_tree(source, path) for text in action.sources for path in _matches(source, text))
+
+
+def selection_digest(
+    action: Copy, selection: Iterable[SelectedTree], digest_of: Callable[[Node], Digest]
+) -> Digest:
+    """Names all of `selection` that has an influence on the result, except times.
+
+    Modes and owners do not count where `action` replaces them. The name of a file that is copied by itself
+    does: the destination may turn out to be a directory. Source: BuildKit's content hash rules.
+    """
+    total = sha256()
+    for tree in selection:
+        if tree.root.entry.kind == "dir":
+            # The contents are merged into the destination: neither its name nor its attributes arrive.
+            total.update(_encode(("dir", len(tree.members))))
+            prefix = len(tree.root.entry.path) + 1 if tree.root.entry.path else 0
+        else:
+            total.update(_encode(("file", _bytes(tree.name))))
+            total.update(_header(action, tree.root, b"", digest_of))
+            prefix = 0
+        for node in tree.members:
+            total.update(_header(action, node, _bytes(node.entry.path[prefix:]), digest_of))
+    return Digest("sha256:" + total.hexdigest())
+
+
+def _header(action: Copy, node: Node, name: bytes, digest_of: Callable[[Node], Digest]) -> bytes:
+    entry = node.entry
+    kind = "file" if entry.kind == "hardlink" else entry.kind
+    keeps_mode = kind != "symlink" and not isinstance(action.mode, int)
+    return _encode(
+        (
+            name,
+            kind,
+            entry.mode if keeps_mode else None,
+            None if action.owner is not None else (entry.uid, entry.gid),
+            _bytes(entry.link) if kind == "symlink" else None,
+            entry.device,
+            [(_bytes(key), value) for key, value in portable(entry.xattrs)],
+            digest_of(node).encode() if kind == "file" else None,
+        )
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _matches(source: FileView, text: str) -> Iterator[str]:
+    """The paths that one source word stands for, links not followed yet."""
+    components = [part for part in text.split("/") if part]
+    fixed = next((index for index, part in enumerate(components) if has_wildcard(part)), len(components))
+    path = "/".join(map(unescape, components[:fixed]))
+    if fixed == len(components):
+        yield path
+        return
+    start = resolve(source, path)
+    node = source.lstat(start)
+    if node is None or node.entry.kind != "dir":
+        raise _not_found(path)
+    yield from _expand(source, start, components[fixed:])
+
+
+def _expand(source: FileView, start: str, patterns: Sequence[str]) -> list[str]:
+    """Matches component by component; directories on the way must be directories, not links to them."""
+    level = [start]
+    for depth, pattern in enumerate(patterns, start=1):
+        last = depth == len(patterns)
+        matches = component_matcher(pattern)
+        level = [
+            node.entry.path
+            for directory in level
+            for node in source.children(directory)
+            if matches(node.entry.name) and (last or node.entry.kind == "dir")
+        ]
+    return level
+
+
+def _tree(source: FileView, path: str) -> SelectedTree:
+    found = resolve(source, path)
+    root = source.lstat(found)
+    if root is None:
+        raise _not_found(path)
+    members = tuple(_walk(source, found)) if root.entry.kind == "dir" else ()
+    return SelectedTree(path.rpartition("/")[2], root, members)
+
+
+def _walk(source: FileView, directory: str) -> Iterator[Node]:
+    """All that stands below `directory`, depth first and sorted. Not recursive: sources may be deep."""
+    pending = [iter(source.children(directory))]
+    while pending:
+        for node in pending[-1]:
+            yield node
+            if node.entry.kind == "dir":
+                pending.append(iter(source.children(node.entry.path)))
+                break
+        else:
+            pending.pop()
+
+
+def _not_found(path: str) -> PathNotFound:
+    return PathNotFound(f'failed to calculate checksum: "/{path}": not found')
