@@ -1,0 +1,1 @@
+"""Where builds begin: images by name, directories of the caller, and the texts that say what to do."""
