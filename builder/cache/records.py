@@ -110,6 +110,11 @@ class CacheRecords:
             for key, layers, description, created_at, used_at, uses in rows
         )
 
+    def layers(self) -> frozenset[LayerID]:
+        """Every layer that a record needs."""
+        rows = self._database.read("SELECT layers FROM cache_records")
+        return frozenset(LayerID(each) for (layers,) in rows for each in json.loads(layers))
+
     def delete(self, keys: Iterable[Digest]) -> None:
         """Forgets these records; their layers are the collector's to remove."""
         with self._database.write() as cursor:

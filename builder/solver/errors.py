@@ -1,7 +1,7 @@
 """What ends a build while it is being solved.
 
-    StepFailed          a step could not be done; wraps the reason and adds the place in the Dockerfile
-    └── ProcessFailed   the command of a RUN ended with another code than 0
+StepFailed          a step could not be done; wraps the reason and adds the place in the Dockerfile
+└── ProcessFailed   the command of a RUN ended with another code than 0
 """
 
 from __future__ import annotations
@@ -28,7 +28,5 @@ class ProcessFailed(StepFailed):
 
     def __init__(self, vertex: Vertex, operation: Exec, exit_code: int) -> None:
         command = " ".join(operation.args)
-        super().__init__(
-            vertex, f'process "{command}" did not complete successfully: exit code: {exit_code}'
-        )
+        super().__init__(vertex, f'process "{command}" did not complete successfully: exit code: {exit_code}')
         self.exit_code = exit_code

@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 class Sources(Protocol):
     """Where graphs begin: images and directories of the caller."""
 
-    def image(self, operation: Image) -> tuple[LayerID, ...]:
+    def layers(self, operation: Image) -> tuple[LayerID, ...]:
         """The layers of the image, lowest first; none of them needs to be on this machine yet."""
         ...
 
@@ -75,9 +75,7 @@ class Operators:
         self.cached: set[Digest] = set()
         self.executed: set[Digest] = set()
 
-    def quick_key(
-        self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool
-    ) -> Digest | None:
+    def quick_key(self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool) -> Digest | None:
         """The key from definitions alone; None when a copy has to look at what it selects."""
         operation = vertex.operation
         match operation:
@@ -96,9 +94,7 @@ class Operators:
             case Local():
                 return None
 
-    def content_key(
-        self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]
-    ) -> Digest:
+    def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
         """The key of a copy by what it selects, remembered under its definition where that has a name."""
         operation = vertex.operation
         assert isinstance(operation, File)
@@ -112,7 +108,7 @@ class Operators:
         """The result under `key`: of an image, the layers that it lists; of a step, what a record holds."""
         if isinstance(vertex.operation, Image):
             self._note_cached(vertex)
-            return Layered(self._sources.image(vertex.operation))
+            return Layered(self._sources.layers(vertex.operation))
         return self._recorded(vertex, key)
 
     def execute(
@@ -125,7 +121,7 @@ class Operators:
                 with self._stream.vertex(vertex.digest, vertex.description.name):
                     return LocalFiles(self._guarded(vertex, lambda: self._sources.local(operation)))
             case Image():
-                return Layered(self._sources.image(operation))
+                return Layered(self._sources.layers(operation))
             case Merge():
                 stacks = [each.layers for each in results if isinstance(each, Layered)]
                 return Layered(tuple(layer for stack in stacks for layer in stack))

@@ -1,0 +1,119 @@
+"""Solving targets: the operators and the scheduler put together for one build."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from builder.graph import Exec, File, Merge, walk
+from builder.solver.filesteps import FileSteps
+from builder.solver.operators import Operators
+from builder.solver.results import Layered
+from builder.solver.runsteps import RunSteps
+from builder.solver.scheduler import Scheduler
+from builder.solver.workers import Workers
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Sequence
+
+    from builder.cache.records import CacheRecords
+    from builder.executor import Executor
+    from builder.graph import Target, Vertex
+    from builder.oci.digest import Digest
+    from builder.progress.stream import Stream
+    from builder.snapshot.digests import FileDigests
+    from builder.snapshot.layerdb import Format, LayerID
+    from builder.snapshot.layers import Layers
+    from builder.solver.operators import Sources
+    from builder.system.locks import KeyLocks
+
+_JOBS_PER_CORE: Final = 16
+"""Steps wait more than they compute: for containers, for disks, for each other."""
+
+
+class Solution(NamedTuple):
+    """What was built: for each target the stack of its layers, lowest first, and how much was work."""
+
+    stacks: tuple[tuple[LayerID, ...], ...]
+    cached: int
+    executed: int
+
+
+class Tools(NamedTuple):
+    """What solving works with.
+
+    `open_executor` is called when the first command must run. `jobs`: how many steps may run at once; None:
+    what the cores allow.
+    """
+
+    sources: Sources
+    layers: Layers
+    records: CacheRecords
+    digests: FileDigests
+    open_executor: Callable[[], Executor]
+    locks: KeyLocks
+    stream: Stream
+    cancelled: threading.Event
+    jobs: int | None = None
+
+
+def solve(targets: Sequence[Target], tools: Tools, *, layer_format: Format | None) -> Solution:
+    """Builds all targets together.
+
+    `layer_format`: that of the blobs which an exporter will ask for; None when nothing is exported as blobs.
+    Raises: DockyardError of the first step that failed, Cancelled.
+    """
+    roots = [target.vertex for target in targets if target.vertex is not None]
+    files = FileSteps(
+        tools.layers,
+        tools.digests,
+        now_ns=time.time_ns(),
+        exported=exported_vertices(roots),
+        layer_format=layer_format,
+    )
+    runs = RunSteps(tools.layers, tools.open_executor, tools.stream, tools.cancelled)
+    operators = Operators(
+        tools.sources,
+        files,
+        runs,
+        layers=tools.layers,
+        records=tools.records,
+        locks=tools.locks,
+        stream=tools.stream,
+        cancelled=tools.cancelled,
+    )
+    workers = Workers(tools.jobs or _JOBS_PER_CORE * len(os.sched_getaffinity(0)))
+    try:
+        results = Scheduler(operators, workers, tools.cancelled).solve(roots)
+        operators.finish(list(walk(roots)))
+    finally:
+        operators.save_records()
+        tools.digests.save()
+    stacks = []
+    for target in targets:
+        result = Layered() if target.vertex is None else results[target.vertex.digest]
+        stacks.append(result.layers if isinstance(result, Layered) else ())
+    return Solution(
+        stacks=tuple(stacks),
+        cached=len(operators.cached - operators.executed),
+        executed=len(operators.executed),
+    )
+
+
+def exported_vertices(roots: Iterable[Vertex]) -> frozenset[Digest]:
+    """The vertices whose layers are part of the result, because they stand below it and not beside it."""
+    found: set[Digest] = set()
+    pending = list(roots)
+    while pending:
+        vertex = pending.pop()
+        if vertex.digest in found:
+            continue
+        found.add(vertex.digest)
+        operation = vertex.operation
+        if isinstance(operation, File | Exec) and operation.base is not None:
+            pending.append(vertex.inputs[operation.base])
+        elif isinstance(operation, Merge):
+            pending.extend(vertex.inputs)
+    return frozenset(found)
