@@ -1,0 +1,22 @@
+"""What a frontend returns: one target for each platform, and what it would like to say about the text."""
+
+from __future__ import annotations
+
+import msgspec
+
+from builder.graph import Location, Target
+
+
+class CheckWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """A build check that found something: the rule's name, and the message for this place."""
+
+    rule: str
+    message: str
+    location: Location
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a conversion; `targets` stand in the order of the platforms that were asked for."""
+
+    targets: tuple[Target, ...]
+    warnings: tuple[CheckWarning, ...] = ()

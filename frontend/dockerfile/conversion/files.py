@@ -1,0 +1,216 @@
+"""COPY, ADD and WORKDIR: steps that change files without running anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from builder.graph import Copy, File, MakeDirectory, Merge, Owner, Vertex
+from frontend.dockerfile.characters import quote
+from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
+from frontend.dockerfile.conversion.steps import command_text
+from frontend.dockerfile.errors import DockerfileError, not_supported_yet
+from frontend.dockerfile.ownership import InvalidOwnership, has_names, read_mode, read_owner
+from frontend.dockerfile.paths import clean, destination, join, rooted
+from frontend.dockerfile.planning import SCRATCH, find_source
+from frontend.dockerfile.remote import remote_kind
+
+if TYPE_CHECKING:
+    from builder.graph import Location
+    from frontend.dockerfile import tree
+    from frontend.dockerfile.conversion.stage import StageConversion
+
+_CONTEXT_OWNER = Owner(0, 0)
+
+
+class _Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A COPY or ADD with its words expanded, as written otherwise."""
+
+    sources: tuple[str, ...]
+    destination: str
+    chown: str
+    chmod: str
+    owner: Owner | None
+    mode: int | str | None
+
+
+def convert_copy(stage: StageConversion, node: tree.Copy) -> None:
+    """Adds a copy of files as a step. Raises: DockerfileError."""
+    _require_supported(node, ("COPY --parents", node.parents))
+    transfer = _expand(stage, node)
+    kinds = {"git": "a git ref", "url": "a URL"}
+    for source in transfer.sources:
+        if kind := remote_kind(source):
+            raise DockerfileError(f"source can't be {kinds[kind]} for COPY", location=node.location)
+    if node.source_stage:
+        _add_transfer(stage, node, transfer, source=_copy_source(stage, node), owner=transfer.owner)
+    else:
+        _add_local(stage, node, transfer, unpack=False)
+
+
+def convert_add(stage: StageConversion, node: tree.Add) -> None:
+    """Adds a copy of files and archives as a step. Raises: DockerfileError."""
+    _require_supported(
+        node,
+        ("ADD --checksum", node.checksum),
+        ("ADD --keep-git-dir", node.keep_git_dir is not None),
+        ("ADD --unpack", node.unpack is not None),
+    )
+    transfer = _expand(stage, node)
+    kinds = {"git": "a git repository", "url": "a URL"}
+    for source in transfer.sources:
+        if kind := remote_kind(source):
+            raise not_supported_yet(f"ADD of {kinds[kind]}", node.location)
+    _add_local(stage, node, transfer, unpack=True)
+
+
+def convert_workdir(stage: StageConversion, node: tree.Workdir) -> None:
+    """Sets the working directory, and adds a step that makes it. Raises: DockerfileError."""
+    state = stage.state
+    path = stage.expand(node.path, node.location)
+    # An absolute path stays as typed in config and history; only the directory made is cleaned.
+    path = path if path.startswith("/") else join(state.directory, path)
+    state.configure(working_dir=path)
+    if path != "/":
+        make = MakeDirectory(
+            path=clean(path),
+            owner=_directory_owner(stage, node.location),
+            mtime=stage.scene.epoch.seconds if stage.scene.epoch else None,
+        )
+        below = () if state.vertex is None else (state.vertex,)
+        text = command_text(node, state.variables, escape=stage.scene.escape)
+        state.vertex = stage.add_step(
+            File(base=0 if below else None, actions=(make,)),
+            below,
+            name=stage.steps.name(text, state.variables),
+            location=node.location,
+            honours_no_cache=False,
+        )
+    state.commit(f"WORKDIR {path}", location=node.location, has_layer=path != "/")
+
+
+def _require_supported(node: tree.Transfer, *unsupported: tuple[str, object]) -> None:
+    """Raises: NotSupported for what is read but not built yet."""
+    keyword = node.keyword.upper()
+    common = ((f"{keyword} with a heredoc", node.heredocs), (f"{keyword} --exclude", node.exclude))
+    for what, is_used in (*common, *unsupported):
+        if is_used:
+            raise not_supported_yet(what, node.location)
+
+
+def _expand(stage: StageConversion, node: tree.Transfer) -> _Transfer:
+    chown = stage.expand(node.chown, node.location)
+    chmod = stage.expand(node.chmod, node.location)
+    try:
+        owner = read_owner(chown) if chown else None
+        mode = read_mode(chmod)
+    except InvalidOwnership as error:
+        raise DockerfileError(str(error), location=node.location) from error
+    return _Transfer(
+        sources=tuple(stage.expand(source, node.location) for source in node.sources),
+        destination=stage.expand(node.destination, node.location),
+        chown=chown,
+        chmod=chmod,
+        owner=owner,
+        mode=mode,
+    )
+
+
+def _copy_source(stage: StageConversion, node: tree.Copy) -> Vertex | None:
+    """What `--from` names: a stage, a named context, or an image for the target platform."""
+    scene, name = stage.scene, node.source_stage
+    plan = scene.plan
+    index = find_source(node, plan.names, stages=len(plan.stages), escape=scene.escape)
+    if index is not None:
+        if index not in stage.states:
+            own = stage.stage.display_name
+            raise DockerfileError(
+                f"cannot copy from stage {quote(name)}, it needs to be defined before current stage {quote(own)}",
+                location=node.location,
+            )
+        return stage.states[index].vertex
+    if name == SCRATCH:
+        return None
+    if context := scene.images.context(name, scene.platform):
+        return context_vertex(name, context, node.location)
+    image = scene.images.image(name, scene.platform, location=node.location, stages=scene.stage_names)
+    return image_vertex(image, f"FROM {image_name(image)}", location=node.location)
+
+
+def _add_local(stage: StageConversion, node: tree.Transfer, transfer: _Transfer, *, unpack: bool) -> None:
+    _add_transfer(
+        stage,
+        node,
+        transfer,
+        source=build_context(stage.scene.options.context_exclude),
+        # An archive brings the owners of its members along.
+        owner=transfer.owner or (None if unpack else _CONTEXT_OWNER),
+        unpack=unpack,
+    )
+
+
+def _add_transfer(
+    stage: StageConversion,
+    node: tree.Transfer,
+    transfer: _Transfer,
+    *,
+    source: Vertex | None,
+    owner: Owner | None,
+    unpack: bool = False,
+) -> None:
+    state = stage.state
+    below = state.vertex
+    # A mode is known only when the files are there, so that BuildKit then ignores the link; so do we.
+    is_linked = node.link and not transfer.chmod
+    if has_names(owner) and (is_linked or below is None):
+        raise DockerfileError("invalid user index: -1", location=node.location)
+    base = None if is_linked else below
+    inputs = [each for each in (base, source) if each is not None]
+    copy = Copy(
+        input=None if source is None else len(inputs) - 1,
+        sources=tuple(rooted(each) for each in transfer.sources),
+        destination=destination(transfer.destination, state.directory),
+        mode=transfer.mode,
+        owner=owner,
+        unpack=unpack,
+    )
+    text = command_text(node, state.variables, escape=stage.scene.escape)
+    state.vertex = stage.add_step(
+        File(base=None if base is None else 0, actions=(copy,)),
+        inputs,
+        name=stage.steps.name(text, state.variables),
+        location=node.location,
+    )
+    if is_linked and below is not None:
+        state.vertex = stage.add_step(
+            Merge(),
+            (below, state.vertex),
+            name=stage.steps.again(f"LINK {text}", state.variables),
+            location=node.location,
+            honours_no_cache=False,
+        )
+    state.commit(_created_by(node, transfer), location=node.location, has_layer=True)
+
+
+def _created_by(node: tree.Transfer, transfer: _Transfer) -> str:
+    words = [node.keyword.upper()]
+    if transfer.chown:
+        words.append(f"--chown={transfer.chown}")
+    if transfer.chmod:
+        words.append(f"--chmod={transfer.chmod}")
+    return " ".join((*words, *transfer.sources, transfer.destination, "# buildkit"))
+
+
+def _directory_owner(stage: StageConversion, location: Location) -> Owner | None:
+    """The owner of directories that WORKDIR makes: the user that RUN would have."""
+    user = stage.state.config.user
+    if user in ("", "0", "root"):
+        return None
+    try:
+        owner = read_owner(user)
+    except InvalidOwnership as error:
+        raise DockerfileError(str(error), location=location) from error
+    if has_names(owner) and stage.state.vertex is None:
+        raise DockerfileError("invalid user index: -1", location=location)
+    return owner

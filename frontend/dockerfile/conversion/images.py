@@ -1,0 +1,91 @@
+"""What names outside of the Dockerfile stand for, asked once each, and the vertices made of the answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from builder.graph import Description, Image, Local, Location, Vertex, vertex
+from builder.oci.reference import parse_reference
+from builder.system.errors import Cancelled, DockyardError
+from frontend.dockerfile.errors import DockerfileError
+from frontend.dockerfile.suggestions import did_you_mean
+from frontend.resolver import ImageContext, LocalContext, find_context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from builder.platforms import Platform
+    from frontend.resolver import NamedContext, ResolvedImage, Resolver
+
+_WELL_KNOWN: Final = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
+
+
+class Images:
+    """Asks the resolver, and remembers what it said for the whole conversion."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._images: dict[tuple[str, Platform], ResolvedImage] = {}
+        self._contexts: dict[tuple[str, Platform], NamedContext | None] = {}
+
+    def context(self, name: str, platform: Platform) -> NamedContext | None:
+        """The named context that stands in for `name`, if there is one."""
+        key = (name, platform)
+        if key not in self._contexts:
+            self._contexts[key] = find_context(self._resolver, name, platform)
+        return self._contexts[key]
+
+    def image(
+        self, name: str, platform: Platform, *, location: Location, stages: Iterable[str]
+    ) -> ResolvedImage:
+        """The image called `name`; `stages` are names that may have been meant instead.
+
+        Raises: DockerfileError, from what the resolver says.
+        """
+        key = (name, platform)
+        if key not in self._images:
+            try:
+                self._images[key] = self._resolver.image(name, platform, location=location)
+            except Cancelled:
+                raise
+            except DockyardError as error:
+                known = [*stages, *_WELL_KNOWN, *(f"{each}:latest" for each in _WELL_KNOWN)]
+                raise DockerfileError(
+                    f"{name}: failed to resolve source metadata for {parse_reference(name)}: "
+                    f"{error.message}{did_you_mean(name, known)}",
+                    location=location,
+                    hint=error.hint,
+                ) from error
+        return self._images[key]
+
+
+def image_name(image: ResolvedImage) -> str:
+    """The full name of an image, pinned to its digest."""
+    return str(image.reference.with_digest(image.digest))
+
+
+def image_vertex(image: ResolvedImage, name: str, *, location: Location, stage: str = "") -> Vertex:
+    """The vertex of an image, called `name` in progress."""
+    operation = Image(
+        reference=image_name(image),
+        digest=image.digest,
+        diff_ids=image.config.diff_ids,
+        platform=image.platform,
+    )
+    return vertex(operation, description=Description(name=name, location=location, stage=stage))
+
+
+def context_vertex(name: str, context: NamedContext, location: Location) -> Vertex:
+    """The vertex of the named context that the Dockerfile calls `name`."""
+    match context:
+        case ImageContext(image=image):
+            return image_vertex(image, f"[context {name}] {image_name(image)}", location=location)
+        case LocalContext():
+            description = Description(name=f"[context {name}] load from client", location=location)
+            return vertex(Local(name=context.name, exclude=context.exclude), description=description)
+
+
+def build_context(exclude: tuple[str, ...]) -> Vertex:
+    """The vertex of the main context."""
+    description = Description(name="[internal] load build context")
+    return vertex(Local(name="context", exclude=exclude), description=description)

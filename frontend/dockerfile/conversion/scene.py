@@ -1,0 +1,73 @@
+"""What all stages of one platform's build share."""
+
+from __future__ import annotations
+
+import msgspec
+
+from builder.platforms import Platform
+from frontend.dockerfile.conversion.images import Images
+from frontend.dockerfile.planning import Plan, make_plan
+from frontend.dockerfile.scope import (
+    EPOCH_ARGUMENT,
+    Epoch,
+    global_variables,
+    proxy_environment,
+    read_epoch,
+)
+from frontend.dockerfile.tree import Dockerfile
+from frontend.options import Options
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """One platform's build before any stage is converted.
+
+    `platform` is the target's, `variables` the global scope. `build_args` are the caller's, with the epoch as
+    a plain number.
+    """
+
+    dockerfile: Dockerfile
+    options: Options
+    images: Images
+    platform: Platform
+    plan: Plan
+    variables: dict[str, str]
+    build_args: dict[str, str]
+    proxies: tuple[tuple[str, str], ...]
+    epoch: Epoch | None
+
+    @property
+    def escape(self) -> str:
+        """The escape character of the file."""
+        return self.dockerfile.directives.escape
+
+    @property
+    def is_multi_platform(self) -> bool:
+        """Whether progress must say which platform a step is for."""
+        return len(self.options.platforms) > 1
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The names that stages were given."""
+        return tuple(self.plan.names)
+
+
+def set_scene(dockerfile: Dockerfile, options: Options, images: Images, platform: Platform) -> Scene:
+    """The scene for `platform`. Raises: DockerfileError."""
+    build_args = options.build_args
+    variables = global_variables(dockerfile, options, target=platform, build_args=build_args)
+    epoch = read_epoch(dockerfile, build_args, variables)
+    if epoch:
+        seconds = {EPOCH_ARGUMENT: str(epoch.seconds)}
+        build_args = {**build_args, **seconds}
+        variables = {**variables, **seconds} if EPOCH_ARGUMENT in variables else variables
+    return Scene(
+        dockerfile=dockerfile,
+        options=options,
+        images=images,
+        platform=platform,
+        plan=make_plan(dockerfile, variables, target=options.target),
+        variables=variables,
+        build_args=build_args,
+        proxies=proxy_environment(build_args),
+        epoch=epoch,
+    )

@@ -1,0 +1,69 @@
+"""Heredocs: which words of a line announce one, and the lines that belong to it.
+
+They must be recognised before anything else can be read behind them, because their bodies are not
+instructions. Marker words always use the backslash, whatever the file's escape character is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from frontend.dockerfile.characters import SPACES
+
+_WORD: Final = re.compile(rf"""(?:[^{SPACES}'"\\]+|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+""")
+_GAP: Final = re.compile(rf"<<(-?)[{SPACES}]+")
+_MARKER: Final = re.compile(r"(\d*)<<(-?)([^<]+)")
+_QUOTES: Final = re.compile(r"""\\([\s\S])|"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'""")
+
+
+class Heredoc(msgspec.Struct, frozen=True, kw_only=True):
+    """An inline file. `expand`: variables of an unquoted body count; `chomp`: leading tabs are cut."""
+
+    name: str
+    expand: bool
+    chomp: bool
+    descriptor: int
+    content: str = ""
+
+
+def find_markers(line: str) -> list[Heredoc]:
+    """The heredocs that a logical line announces, in order, still without content."""
+    if "<<" not in line:
+        return []
+    text = _GAP.sub(r"\1", line)
+    markers: list[Heredoc] = []
+    position = 0
+    while position < len(text):
+        if text[position] in SPACES:
+            position += 1
+            continue
+        word = _WORD.match(text, position)
+        if word is None:
+            # A quote that nobody closes: not shell syntax, so there are no heredocs either.
+            return []
+        position = word.end()
+        if marker := parse_marker(word[0]):
+            markers.append(marker)
+    return markers
+
+
+def parse_marker(word: str) -> Heredoc | None:
+    """The heredoc that `word` announces, if it is nothing but a marker."""
+    matched = _MARKER.fullmatch(word)
+    if matched is None:
+        return None
+    name = _QUOTES.sub(lambda quoted: quoted[1] or quoted[2] or quoted[3] or "", matched[3])
+    if not name:
+        return None
+    return Heredoc(
+        name=name, expand=name == matched[3], chomp=matched[2] == "-", descriptor=int(matched[1][-9:] or "0")
+    )
+
+
+def is_terminator(heredoc: Heredoc, line: str) -> bool:
+    """Whether the physical `line` ends the body of `heredoc`."""
+    line = line.rstrip("\r\n")
+    return (line.lstrip("\t") if heredoc.chomp else line) == heredoc.name

@@ -1,0 +1,205 @@
+"""Stages: what each is based on, what it copies from, and which of them the target needs.
+
+All stages are checked, because a mistake in one that is not needed today is a mistake all the same; only the
+needed ones are resolved and built.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from builder.oci.reference import InvalidReference, parse_reference
+from builder.platforms import InvalidPlatform, Platform, parse_platform
+from frontend.dockerfile.characters import quote
+from frontend.dockerfile.errors import DockerfileError
+from frontend.dockerfile.expansion import names_in
+from frontend.dockerfile.scope import expand_at
+from frontend.dockerfile.suggestions import did_you_mean
+from frontend.dockerfile.tree import Copy, Dockerfile, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from builder.graph import Location
+
+SCRATCH: Final = "scratch"
+_INDEX: Final = re.compile(r"[+-]?[0-9]{1,9}")
+
+
+class PlannedStage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage with its FROM line understood.
+
+    `parent` is the stage that it is based on, None for an image, whose name is `image`; `platform` is what
+    `--platform` asks for. `sources` has, for each `--from`, the stage that it means, None for an image.
+    """
+
+    stage: Stage
+    parent: int | None
+    image: str
+    platform: Platform | None
+    sources: tuple[int | None, ...]
+
+    @property
+    def dependencies(self) -> set[int]:
+        """The stages that must be there before this one."""
+        return {index for index in (self.parent, *self.sources) if index is not None}
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All stages of a file for one target platform; `target` is the index of the one to build."""
+
+    stages: tuple[PlannedStage, ...]
+    target: int
+    names: dict[str, int]
+
+    def label(self, index: int) -> str:
+        """What progress calls the stage: nothing when it is all there is."""
+        is_single = len(self.stages) == 1 and None not in self.stages[0].sources
+        return "" if is_single else self.stages[index].stage.display_name
+
+    def needed(self, is_replaced: Callable[[PlannedStage], bool]) -> list[int]:
+        """The stages that the target needs, in file order. One that is replaced needs nothing."""
+        reached = {self.target}
+        pending = [self.target]
+        while pending:
+            planned = self.stages[pending.pop()]
+            if not is_replaced(planned):
+                new = planned.dependencies - reached
+                reached |= new
+                pending.extend(new)
+        return sorted(reached)
+
+
+def make_plan(dockerfile: Dockerfile, variables: Mapping[str, str], *, target: str) -> Plan:
+    """The plan for one target platform, whose global scope is `variables`.
+
+    Raises: DockerfileError for a FROM line or a `--from` that makes no sense, for cycles, and when there is
+    no stage `target`.
+    """
+    names = {stage.name: stage.index for stage in dockerfile.stages if stage.name}
+    earlier: dict[str, int] = {}
+    stages: list[PlannedStage] = []
+    for stage in dockerfile.stages:
+        stages.append(_plan_stage(stage, dockerfile, variables, earlier=earlier, names=names))
+        if stage.name:
+            earlier[stage.name] = stage.index
+    _check_cycles(stages)
+    return Plan(stages=tuple(stages), target=_find_target(target, dockerfile, names), names=names)
+
+
+def _plan_stage(
+    stage: Stage,
+    dockerfile: Dockerfile,
+    variables: Mapping[str, str],
+    *,
+    earlier: Mapping[str, int],
+    names: Mapping[str, int],
+) -> PlannedStage:
+    origin, escape = stage.origin, dockerfile.directives.escape
+    image = expand_at(origin.image, variables, location=origin.location, escape=escape)
+    if not image:
+        raise DockerfileError(f"base name ({origin.image}) should not be blank", location=origin.location)
+    # Only the exact lower-case spelling means a stage: `FROM Build` is an image.
+    parent = earlier.get(image)
+    if parent is None and image != SCRATCH:
+        _check_reference(image, origin.location)
+    return PlannedStage(
+        stage=stage,
+        parent=parent,
+        image=image,
+        platform=_read_platform(stage, variables, escape) if origin.platform else None,
+        sources=tuple(
+            find_source(each, names, stages=len(dockerfile.stages), escape=escape)
+            for each in stage.instructions
+            if isinstance(each, Copy) and each.source_stage
+        ),
+    )
+
+
+def _check_reference(image: str, location: Location) -> None:
+    try:
+        parse_reference(image)
+    except InvalidReference as error:
+        raise DockerfileError(
+            f"failed to parse stage name {quote(image)}: {error.message}", location=location
+        ) from error
+
+
+def _read_platform(stage: Stage, variables: Mapping[str, str], escape: str) -> Platform:
+    origin = stage.origin
+    unset: set[str] = set()
+    text = expand_at(origin.platform, variables, location=origin.location, escape=escape, unset=unset)
+    hints = (did_you_mean(name, variables) for name in sorted(unset))
+    suggestion = next((hint for hint in hints if hint), "")
+    if not text:
+        raise DockerfileError(
+            f"empty platform value from expression {origin.platform}{suggestion}", location=origin.location
+        )
+    try:
+        return parse_platform(text)
+    except InvalidPlatform as error:
+        raise DockerfileError(
+            f"failed to parse platform {text}: {error.message}{suggestion}", location=origin.location
+        ) from error
+
+
+def find_source(copy: Copy, names: Mapping[str, int], *, stages: int, escape: str) -> int | None:
+    """The stage that the `--from` of `copy` means, by number or by name; None when it means an image.
+
+    Raises: DockerfileError for a number without a stage, and for variables, which `--from` does not know.
+    """
+    source = copy.source_stage
+    if names_in(source, escape=escape):
+        raise DockerfileError(
+            "variable expansion is not supported for --from, define a new stage with FROM using ARG from "
+            "global scope as a workaround",
+            location=copy.location,
+        )
+    if not _INDEX.fullmatch(source):
+        index = names.get(source.lower())
+        if index is None and source != SCRATCH:
+            _check_reference(source, copy.location)
+        return index
+    if not 0 <= int(source) < stages:
+        raise DockerfileError(f"invalid stage index {int(source)}", location=copy.location)
+    return int(source)
+
+
+def _find_target(target: str, dockerfile: Dockerfile, names: Mapping[str, int]) -> int:
+    if not target:
+        return len(dockerfile.stages) - 1
+    index = names.get(target.lower())
+    if index is None:
+        raise DockerfileError(
+            f"target stage {quote(target)} could not be found{did_you_mean(target, names)}", location=None
+        )
+    return index
+
+
+def _check_cycles(stages: Sequence[PlannedStage]) -> None:
+    """Depth first from each stage; without recursion, because a file may chain thousands of stages."""
+    done: set[int] = set()
+    for root in range(len(stages)):
+        path: dict[int, list[int]] = {}
+        enter: int | None = root
+        while enter is not None or path:
+            if enter is not None:
+                done.add(enter)
+                path[enter] = sorted(stages[enter].dependencies)
+                enter = None
+            current = next(reversed(path))
+            if not path[current]:
+                del path[current]
+                continue
+            dependency = path[current].pop(0)
+            if dependency in path:
+                origin = stages[root].stage
+                raise DockerfileError(
+                    f"circular dependency detected on stage: {origin.display_name}",
+                    location=origin.origin.location,
+                )
+            if dependency not in done:
+                enter = dependency

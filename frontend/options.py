@@ -1,0 +1,33 @@
+"""What the caller may choose about a conversion; the names follow BuildKit's frontend options."""
+
+from __future__ import annotations
+
+import msgspec
+
+from builder.graph import Network
+from builder.platforms import Platform
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of one conversion.
+
+    `filename` is what errors and progress call the Dockerfile. No `platforms` means one, the build platform.
+    `no_cache`: True for all stages, or the names of some, in any case. `context_exclude` are the cleaned
+    patterns of the ignore file. `shm_size` in bytes, 0 for the executor's default; `ulimits` as
+    (name, soft, hard); `extra_hosts` as (name, address).
+    """
+
+    filename: str = "Dockerfile"
+    target: str = ""
+    platforms: tuple[Platform, ...] = ()
+    build_platform: Platform
+    build_args: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    no_cache: bool | tuple[str, ...] = False
+    network: Network = "default"
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int = 0
+    ulimits: tuple[tuple[str, int, int], ...] = ()
+    cgroup_parent: str = ""
+    hostname: str = ""
+    context_exclude: tuple[str, ...] = ()
