@@ -1,0 +1,109 @@
+"""What an image is made of, as a tree for people and as JSON for programs. Pure, but for reading documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from builder.oci.descriptor import Descriptor
+from builder.oci.manifest import Index, Manifest
+from builder.oci.mediatypes import CONFIGS, is_layer, layer_compression
+from builder.store.errors import BlobNotFound
+from builder.store.imagegraph import MAX_DEPTH, is_attestation, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.store.protocol import DocumentReader
+
+Kind = Literal["index", "manifest", "attestation", "config", "layer", "blob"]
+
+
+class ImageNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A blob of an image and what it points at. `missing`: the store does not have the document."""
+
+    kind: Kind
+    descriptor: Descriptor
+    missing: bool = False
+    children: tuple[ImageNode, ...] = ()
+
+
+def inspect_image(reader: DocumentReader, root: Descriptor) -> ImageNode:
+    """The tree below `root`. Raises: StoreError, InvalidDocument."""
+    return _node(reader, root, depth=0)
+
+
+def format_tree(name: str, node: ImageNode) -> str:
+    """The tree as text, `name` first, a line for each blob, with a newline at the end."""
+    lines = [name, _line(node), *_branches(node, "")]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def format_size(size: int) -> str:
+    """Bytes for people, in powers of ten, as Docker prints them."""
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.3g}{unit}" if value < 1000 else f"{value:.0f}{unit}"
+
+
+def _node(reader: DocumentReader, descriptor: Descriptor, *, depth: int) -> ImageNode:
+    try:
+        document = read_document(reader, descriptor) if depth <= MAX_DEPTH else None
+    except BlobNotFound:
+        return ImageNode(kind=_kind(descriptor, None), descriptor=descriptor, missing=True)
+    below: tuple[Descriptor, ...] = ()
+    if isinstance(document, Index):
+        below = document.manifests
+    elif document is not None:
+        below = (document.config, *document.layers)
+    return ImageNode(
+        kind=_kind(descriptor, document),
+        descriptor=descriptor,
+        children=tuple(_node(reader, each, depth=depth + 1) for each in below),
+    )
+
+
+def _kind(descriptor: Descriptor, document: Manifest | Index | None) -> Kind:
+    if isinstance(document, Index):
+        return "index"
+    if is_attestation(descriptor):
+        return "attestation"
+    if isinstance(document, Manifest):
+        return "manifest"
+    if descriptor.media_type in CONFIGS:
+        return "config"
+    return "layer" if is_layer(descriptor.media_type) else "blob"
+
+
+def _branches(node: ImageNode, indent: str) -> Iterator[str]:
+    for number, child in enumerate(node.children):
+        last = number == len(node.children) - 1
+        yield f"{indent}{'└── ' if last else '├── '}{_line(child)}"
+        yield from _branches(child, indent + ("    " if last else "│   "))
+
+
+def _line(node: ImageNode) -> str:
+    descriptor = node.descriptor
+    note = _note(node)
+    missing = "  (not in the store)" if node.missing else ""
+    return f"{node.kind}{note}  {descriptor.digest}  {format_size(descriptor.size)}{missing}"
+
+
+def _note(node: ImageNode) -> str:
+    descriptor = node.descriptor
+    if node.kind == "manifest" and descriptor.platform is not None:
+        return f" {descriptor.platform.platform}"
+    if node.kind == "layer":
+        return f" {layer_compression(descriptor.media_type)}"
+    if node.kind == "blob":
+        return f" {_printable(descriptor.media_type)}"
+    return ""
+
+
+def _printable(text: str) -> str:
+    """Text of a hostile document, without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text[:100])
