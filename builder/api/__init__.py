@@ -1,0 +1,42 @@
+"""The Python API: options in, result out. The command is a thin skin on it.
+
+Names load on first use, because reading options must not cost what building costs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from builder.api.building import build
+    from builder.api.options import BuildOptions, BuildResult, PlatformResult, Secret
+    from builder.api.running import run_image
+    from builder.api.storage import check_store, collect_garbage
+
+_HOMES: Final = {
+    "BuildOptions": "builder.api.options",
+    "BuildResult": "builder.api.options",
+    "PlatformResult": "builder.api.options",
+    "Secret": "builder.api.options",
+    "build": "builder.api.building",
+    "check_store": "builder.api.storage",
+    "collect_garbage": "builder.api.storage",
+    "run_image": "builder.api.running",
+}
+__all__ = [
+    "BuildOptions",
+    "BuildResult",
+    "PlatformResult",
+    "Secret",
+    "build",
+    "check_store",
+    "collect_garbage",
+    "run_image",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'builder.api' has no attribute {name!r}")

@@ -1,0 +1,94 @@
+"""What a build is asked for and what it answers: the typed form of the command's flags and of its results.
+
+Everything is said here before work starts; nothing below this floor reads a flag, an environment variable or
+the working directory. Plain frozen values, so that options can be kept, compared and varied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from builder.graph.definition import Target
+from builder.graph.operations import Network
+from builder.oci.descriptor import Descriptor
+from builder.oci.digest import Digest
+from builder.platforms import Platform
+from exporter.outputs import Output
+
+Secret: TypeAlias = bytes | Callable[[], bytes]
+"""A secret, or what fetches it when a step needs it."""
+
+
+class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """One build, of a Dockerfile or of a graph.
+
+    Dockerfile: `context` is a directory, None an empty context; `dockerfile` the path of the file, None for
+    `Dockerfile` in the context; `dockerfile_text` takes the place of the file.
+    Graph: `definition` has one target for each platform, and `context`, if given, is its local `context`.
+
+    `platforms` as people write them; none: this machine's. `build_contexts` maps names to directories or to
+    `oci-layout://PATH[:TAG]`. `annotations` maps keys, with their optional level in front
+    (`index:org.example.key`), to values. `outputs` empty: an image in the store, under `tags`.
+    `no_cache_filter` are names of stages. `extra_hosts` are (name, address), `ulimits` (name, soft, hard),
+    `shm_size` is in bytes and 0 is the default. `driver` and `root` None: the selected and the default one.
+    `jobs`: how many steps run at once at most; None: what the machine's cores allow.
+    """
+
+    context: str | None = None
+    dockerfile: str | None = None
+    dockerfile_text: bytes | None = None
+    definition: tuple[Target, ...] | None = None
+    build_contexts: dict[str, str] = {}
+
+    platforms: tuple[str, ...] = ()
+    target: str = ""
+    build_args: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    secrets: dict[str, Secret] = {}
+
+    tags: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    driver: str | None = None
+    root: Path | None = None
+
+    no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
+    pull: bool = False
+    jobs: int | None = None
+
+    network: Network = "default"
+    allow: frozenset[str] = frozenset()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int = 0
+    ulimits: tuple[tuple[str, int, int], ...] = ()
+    cgroup_parent: str = ""
+
+
+class PlatformResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The image of one platform."""
+
+    platform: Platform
+    manifest: Descriptor
+    config: Descriptor
+
+
+class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build made.
+
+    `digest` and `descriptor` are the root's: an index for several platforms, else a manifest. `names` are the
+    full names under which the image is in the store. `cached` and `executed` count steps, `seconds` is wall
+    time.
+    """
+
+    digest: Digest
+    descriptor: Descriptor
+    platforms: tuple[PlatformResult, ...]
+    names: tuple[str, ...] = ()
+    cached: int = 0
+    executed: int = 0
+    seconds: float = 0.0

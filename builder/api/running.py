@@ -1,0 +1,65 @@
+"""Running an image of the store: its layers as a file system, one program in it, nothing kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from builder.api.workspace import open_workspace
+from builder.executor import Executor
+from builder.source.images import Images
+from builder.store.imagegraph import resolve_platform
+from builder.system.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from builder.graph import Exec
+    from builder.oci.config import ImageConfig
+    from builder.oci.descriptor import Descriptor
+    from builder.platforms import Platform
+    from builder.store.embedded import EmbeddedStore
+
+
+def run_image(
+    store: EmbeddedStore,
+    image: Descriptor,
+    *,
+    platform: Platform,
+    plan: Callable[[ImageConfig], Exec],
+    interactive: bool = False,
+    terminal: bool = False,
+    allow: frozenset[str] = frozenset({"network.host"}),
+) -> int:
+    """Runs the program that `plan` finds in the config of `image` for `platform`; returns its exit code.
+
+    It has this process's output streams, and with `interactive` its standard input; `terminal` insists on a
+    terminal there. Raises: DockyardError, Cancelled.
+    """
+    if terminal and not sys.stdin.isatty():
+        raise UsageError("the input device is not a TTY", hint="leave -t out")
+    cancelled = threading.Event()
+    with ExitStack() as stack:
+        workspace = stack.enter_context(open_workspace(store, cancelled))
+        images = Images(store, workspace.lease, workspace.layers, scratch=workspace.paths.work, stack=stack)
+        found = resolve_platform(store.content, image, platform)
+        trees = workspace.layers.trees(images.register(found, store.content))
+        executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=allow)
+        stack.enter_context(executor)
+        source = sys.stdin.fileno() if interactive else _nothing(stack)
+        return executor.attach(
+            plan(found.config),
+            tuple(reversed(trees)),
+            streams=(source, sys.stdout.fileno(), sys.stderr.fileno()),
+            cancelled=cancelled,
+        )
+
+
+def _nothing(stack: ExitStack) -> int:
+    """An input that is at its end."""
+    fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    stack.callback(os.close, fd)
+    return fd

@@ -1,0 +1,81 @@
+"""Looking after a state root: what nothing keeps goes, and whether all is as it should be."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from builder.api.workspace import SCHEMAS, layer_paths
+from builder.cache.records import CacheRecords
+from builder.snapshot.layerdb import LayerID, LayerTable
+from builder.store import check
+from builder.store.gc import Collected, Roots, collect
+from builder.store.selection import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from builder.snapshot.layers import LayerPaths
+
+
+def collect_garbage(root: Path) -> Collected:
+    """Removes what no image, lease or cache record keeps. Raises: StoreError."""
+    with open_store(root, schemas=SCHEMAS) as store:
+        table, records = LayerTable(store.database), CacheRecords(store.database)
+        return collect(
+            store.root,
+            store.database,
+            snapshots=_LayerFiles(table, layer_paths(store.root.path)),
+            extra_roots=lambda: _cache_roots(table, records),
+        )
+
+
+def check_store(root: Path, *, verify: bool) -> list[str]:
+    """What is wrong with the state root, a sentence each; with `verify` every blob is read.
+
+    Raises: StoreError.
+    """
+    with open_store(root, schemas=SCHEMAS) as store:
+        problems = list(check.check(store.root, store.database, verify=verify))
+        trees = layer_paths(store.root.path).trees
+        problems += [
+            f"layer {layer}: its tree is missing"
+            for layer in LayerTable(store.database).with_trees()
+            if not (trees / str(layer)).is_dir()
+        ]
+    return problems
+
+
+def _cache_roots(table: LayerTable, records: CacheRecords) -> Roots:
+    layers = records.layers()
+    rows = (table.get(layer) for layer in layers)
+    return Roots(
+        content=frozenset(blob.digest for row in rows if row is not None for blob, _ in row.blobs),
+        snapshots=frozenset(str(layer) for layer in layers),
+    )
+
+
+class _LayerFiles:
+    """Trees and indexes of layers, by the layer's number (`builder.store.gc.SnapshotRemover`)."""
+
+    def __init__(self, table: LayerTable, paths: LayerPaths) -> None:
+        self._table = table
+        self._paths = paths
+
+    def names(self) -> set[str]:
+        """Every layer that has a row or files."""
+        rows = {str(layer) for layer in self._table.all()}
+        files = {
+            path.name for folder in (self._paths.trees, self._paths.indexes) for path in folder.iterdir()
+        }
+        return rows | files
+
+    def forget(self, names: Collection[str]) -> None:
+        """Takes the layers out of the table."""
+        self._table.delete(LayerID(int(name)) for name in names if name.isdigit())
+
+    def remove(self, name: str) -> None:
+        """Removes the files of a layer."""
+        shutil.rmtree(self._paths.trees / name, ignore_errors=True)
+        (self._paths.indexes / name).unlink(missing_ok=True)

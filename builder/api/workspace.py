@@ -1,0 +1,98 @@
+"""A state root as one build, or one run, works with it: store, layers, cache, and a lease on all of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from builder.cache import records
+from builder.cache.records import CacheRecords
+from builder.snapshot import digests, layerdb
+from builder.snapshot.digests import FileDigests
+from builder.snapshot.layerdb import LayerTable
+from builder.snapshot.layers import LayerPaths, Layers
+from builder.store.leases import Leases
+from builder.system.locks import KeyLocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.store.embedded import EmbeddedStore
+    from builder.store.protocol import Lease
+    from builder.system.locks import CancelToken
+
+SCHEMAS: Final = (layerdb.SCHEMA, digests.SCHEMA, records.SCHEMA)
+_SYSTEM_ROOT: Final = Path("/var/lib/dockyard")
+
+
+class Workspace(NamedTuple):
+    """What a build holds open. `runtime` is an empty directory that the executor may mount on."""
+
+    store: EmbeddedStore
+    lease: Lease
+    layers: Layers
+    paths: LayerPaths
+    records: CacheRecords
+    digests: FileDigests
+    locks: KeyLocks
+    runtime: Path
+
+
+def default_root() -> Path:
+    """Where state lives unless somebody says otherwise."""
+    if os.geteuid() == 0:
+        return _SYSTEM_ROOT
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+    return Path(home) / "dockyard"
+
+
+def layer_paths(root: Path) -> LayerPaths:
+    """Where layers live below the state root; made if missing."""
+    paths = LayerPaths(trees=root / "trees", indexes=root / "indexes", work=root / "work")
+    for path in (paths.trees, paths.indexes, paths.work):
+        path.mkdir(exist_ok=True)
+    return paths
+
+
+@contextmanager
+def open_workspace(store: EmbeddedStore, cancelled: CancelToken) -> Iterator[Workspace]:
+    """Takes a lease on the state root of `store`; gives everything back at the end of the block.
+
+    Raises: StoreError.
+    """
+    store.database.add(*SCHEMAS)
+    with ExitStack() as stack:
+        lease = stack.enter_context(store.lease())
+        paths = layer_paths(store.root.path)
+        work = _own_work(stack, paths.work, lease.id, Leases(store.root, store.database))
+        locks = KeyLocks(store.root.path / "locks")
+        own = msgspec.structs.replace(paths, work=work)
+        layers = Layers(LayerTable(store.database), lease, own, locks=locks, cancelled=cancelled)
+        runtime = store.root.path / "runtime"
+        runtime.mkdir(exist_ok=True)
+        yield Workspace(
+            store=store,
+            lease=lease,
+            layers=stack.enter_context(layers),
+            paths=own,
+            records=CacheRecords(store.database),
+            digests=FileDigests(store.database),
+            locks=locks,
+            runtime=runtime,
+        )
+
+
+def _own_work(stack: ExitStack, work: Path, lease: str, leases: Leases) -> Path:
+    """A directory of this process for what may be lost, after what dead processes left has been removed."""
+    for left in work.iterdir():
+        if not leases.alive(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+    own = work / lease
+    own.mkdir()
+    stack.callback(shutil.rmtree, own, ignore_errors=True)
+    return own

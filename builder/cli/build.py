@@ -1,0 +1,180 @@
+"""`dockyard build`: a thin skin over `builder.api.build`, with progress, result files and interrupts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from builder.cli import build_values as values
+from builder.cli.build_flags import PARAMETERS, BuildFlags
+from builder.cli.report import FAILED, INTERRUPTED, print_error, print_line
+from builder.cli.settings import Settings, require_root
+from builder.progress.modes import choose_mode, open_renderer
+from builder.progress.renderer import Display
+from builder.system.errors import Cancelled, DockyardError, Unsupported, UsageError
+
+if TYPE_CHECKING:
+    from builder.api.options import BuildOptions, BuildResult
+    from builder.progress.modes import Mode
+    from exporter.outputs import Output
+
+_MAX_DOCKERFILE: Final = 16 << 20
+_FAILED_TO_BUILD: Final = "failed to build: "
+_FAILED_TO_SOLVE: Final = "failed to build: failed to solve: "
+
+
+class ContextNotFound(DockyardError):
+    """The build context is not there."""
+
+
+@click.command("build", params=list(PARAMETERS))
+@click.pass_obj
+def command(settings: Settings, /, **words: object) -> int:
+    """Build an image from a Dockerfile.
+
+    PATH is the directory of files that COPY and ADD see; with - a Dockerfile is read from standard input and
+    there are no files.
+    """
+    flags = msgspec.convert(words, BuildFlags)
+    mode = _mode(flags)
+    options = read_options(flags, settings)
+    require_root("build")
+    try:
+        _require_context(options)
+        result = _build(options, mode, settings)
+    except UsageError:
+        raise
+    except DockyardError as error:
+        return report_failure(error, mode, settings)
+    except KeyboardInterrupt:
+        return report_failure(Cancelled(), mode, settings)
+    _deliver(result, flags, mode, options.outputs)
+    return 0
+
+
+def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
+    """What the flags, the environment and standard input ask for.
+
+    Raises: UsageError for the first flag that is wrong.
+    """
+    from builder.api.options import BuildOptions
+
+    context = values.context_directory(flags.path)
+    return BuildOptions(
+        context=context,
+        dockerfile=None if flags.file == "-" else flags.file,
+        dockerfile_text=_standard_input(flags),
+        build_contexts=values.build_contexts(flags.build_context),
+        platforms=values.comma_separated(flags.platform),
+        target=flags.target,
+        build_args=values.build_arguments(flags.build_arg, os.environ),
+        labels=values.assignments("--label", flags.label),
+        annotations=values.assignments("--annotation", flags.annotation),
+        tags=flags.tag,
+        outputs=_outputs(flags),
+        driver=flags.driver,
+        root=settings.root,
+        no_cache=flags.no_cache,
+        no_cache_filter=values.comma_separated(flags.no_cache_filter),
+        pull=flags.pull,
+        jobs=flags.jobs,
+        network=values.network(flags.network),
+        allow=values.entitlements(flags.allow),
+        extra_hosts=values.extra_hosts(flags.add_host),
+        shm_size=values.size("--shm-size", flags.shm_size) if flags.shm_size else 0,
+        ulimits=values.ulimits(flags.ulimit),
+        cgroup_parent=flags.cgroup_parent,
+    )
+
+
+def _mode(flags: BuildFlags) -> Mode:
+    if not flags.quiet:
+        return choose_mode(flags.progress, os.environ, is_terminal=sys.stderr.isatty())
+    if flags.progress not in ("auto", "quiet"):
+        raise UsageError(f"progress={flags.progress} and quiet cannot be used together")
+    return "quiet"
+
+
+def _outputs(flags: BuildFlags) -> tuple[Output, ...]:
+    if not flags.output:
+        return ()
+    from exporter.outputs import parse_output
+
+    specs = (*flags.output, *(("type=image",) if flags.load else ()))
+    try:
+        return tuple(parse_output(spec) for spec in specs)
+    except Unsupported as error:
+        raise UsageError(error.message, hint=error.hint) from error
+
+
+def _standard_input(flags: BuildFlags) -> bytes | None:
+    if flags.file != "-" and flags.path != "-":
+        return None
+    if flags.file is not None and flags.path == "-":
+        raise UsageError("invalid argument: can't use stdin for both build context and dockerfile")
+    text = sys.stdin.buffer.read(_MAX_DOCKERFILE + 1)
+    if len(text) > _MAX_DOCKERFILE:
+        raise UsageError(f"the Dockerfile on standard input is larger than {_MAX_DOCKERFILE} bytes")
+    if text[257:262] == b"ustar" or text.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
+        raise UsageError(
+            "a context archive on standard input is not supported yet",
+            hint="extract it and build the directory",
+        )
+    return text
+
+
+def _require_context(options: BuildOptions) -> None:
+    if options.context is not None and not Path(options.context).is_dir():
+        problem = "is not a directory" if Path(options.context).exists() else "not found"
+        raise ContextNotFound(f'unable to prepare context: path "{options.context}" {problem}')
+
+
+def _build(options: BuildOptions, mode: Mode, settings: Settings) -> BuildResult:
+    from builder.api import build
+
+    with Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display:
+        return build(options, on_event=display)
+
+
+def report_failure(error: DockyardError, mode: Mode, settings: Settings) -> int:
+    """Says why there is no result, in the words of buildx; returns the exit code."""
+    if isinstance(error, Cancelled):
+        print_line(f"ERROR: {_FAILED_TO_SOLVE}Canceled: context canceled")
+        return INTERRUPTED
+    if _is_refusal(error):
+        if mode in ("plain", "tty"):
+            print_line("[+] Building 0.0s (0/0)")
+        print_error(error, debug=settings.debug)
+        return FAILED
+    prefix = _FAILED_TO_BUILD if isinstance(error, ContextNotFound) else _FAILED_TO_SOLVE
+    return print_error(error, prefix=prefix, debug=settings.debug)
+
+
+def _is_refusal(error: DockyardError) -> bool:
+    """Whether the image store cannot hold what was asked for, which is known before any work starts."""
+    from builder.store.errors import DriverError
+
+    return isinstance(error, DriverError)
+
+
+def _deliver(result: BuildResult, flags: BuildFlags, mode: Mode, outputs: tuple[Output, ...]) -> None:
+    from builder.cli.result_files import image_id, metadata
+    from builder.store.layout.output import replace_file
+
+    if flags.iidfile:
+        replace_file(Path(flags.iidfile), image_id(result).encode())
+    if flags.metadata_file:
+        replace_file(Path(flags.metadata_file), metadata(result))
+    if mode == "quiet" and not _writes_to_stdout(outputs):
+        click.echo(image_id(result))
+
+
+def _writes_to_stdout(outputs: tuple[Output, ...]) -> bool:
+    from exporter.outputs import OciOutput
+
+    return any(isinstance(output, OciOutput) and output.dest is None for output in outputs)

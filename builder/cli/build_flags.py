@@ -1,0 +1,110 @@
+"""The flags of `dockyard build`, with the names and meanings that they have in buildx.
+
+Data only: which flags there are, their help, and the typed record of what was given. `--load` is accepted,
+because with a store of our own every image output is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+import msgspec
+
+from builder.cli.later import refused_flag, refused_option
+from builder.progress.modes import MODES
+
+_DISABLED: Final = frozenset({"false", "0"})
+
+
+class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed, word by word; parsed further by `builder.cli.build`."""
+
+    path: str
+    file: str | None
+    tag: tuple[str, ...]
+    output: tuple[str, ...]
+    platform: tuple[str, ...]
+    target: str
+    build_arg: tuple[str, ...]
+    build_context: tuple[str, ...]
+    label: tuple[str, ...]
+    annotation: tuple[str, ...]
+    no_cache: bool
+    no_cache_filter: tuple[str, ...]
+    pull: bool
+    load: bool
+    network: str
+    allow: tuple[str, ...]
+    add_host: tuple[str, ...]
+    shm_size: str | None
+    ulimit: tuple[str, ...]
+    cgroup_parent: str
+    iidfile: str | None
+    metadata_file: str | None
+    progress: str
+    quiet: bool
+    driver: str | None
+    jobs: int | None
+
+
+def _text(*names: str, help: str, metavar: str = "TEXT", default: str | None = None) -> click.Option:  # noqa: A002
+    return click.Option(list(names), metavar=metavar, default=default, help=help)
+
+
+def _many(*names: str, help: str, metavar: str) -> click.Option:  # noqa: A002 - click's word
+    return click.Option(list(names), metavar=metavar, multiple=True, help=help)
+
+
+def _switch(*names: str, help: str) -> click.Option:  # noqa: A002 - click's word
+    return click.Option(list(names), is_flag=True, help=help)
+
+
+PARAMETERS: Final[tuple[click.Parameter, ...]] = (
+    click.Argument(["path"], metavar="PATH|-"),
+    _text("-f", "--file", metavar="PATH", help="The Dockerfile; - reads it from standard input."),
+    _many("-t", "--tag", metavar="NAME", help="Name of the image, NAME[:TAG]; may be repeated."),
+    _many(
+        "-o", "--output", metavar="SPEC", help="Where the result goes: type=image|oci|cacheonly[,dest=...]."
+    ),
+    _many("--platform", metavar="LIST", help="Platforms to build for: linux/amd64,linux/arm64."),
+    _text("--target", metavar="STAGE", default="", help="Stop at this stage."),
+    _many("--build-arg", metavar="NAME[=VALUE]", help="Value of an ARG; without =, from the environment."),
+    _many(
+        "--build-context",
+        metavar="NAME=PATH",
+        help="A directory or oci-layout://PATH that FROM and --from name.",
+    ),
+    _many("--label", metavar="NAME=VALUE", help="Label of the image."),
+    _many("--annotation", metavar="NAME=VALUE", help="Annotation of the image."),
+    _switch("--no-cache", help="Do every step again."),
+    _many("--no-cache-filter", metavar="STAGES", help="Do the steps of these stages again."),
+    _switch("--pull", help="Ask for newer base images."),
+    _switch("--load", help="Keep the image in the store, as is the default."),
+    _text("--network", metavar="MODE", default="default", help="Network of RUN: default, none or host."),
+    _many("--allow", metavar="NAME", help="Grant an entitlement: network.host."),
+    _many("--add-host", metavar="NAME:ADDRESS", help="A line of /etc/hosts for RUN."),
+    _text("--shm-size", metavar="SIZE", help="Size of /dev/shm for RUN."),
+    _many("--ulimit", metavar="NAME=SOFT[:HARD]", help="Resource limit for RUN."),
+    _text("--cgroup-parent", metavar="PATH", default="", help="Parent cgroup for RUN."),
+    _text("--iidfile", metavar="PATH", help="Write the image's ID to this file."),
+    _text("--metadata-file", metavar="PATH", help="Write a JSON object about the result to this file."),
+    _text("--progress", metavar="|".join(MODES), default="auto", help="How progress is shown."),
+    _switch("-q", "--quiet", help="Show no progress, print the image's ID."),
+    click.Option(
+        ["--driver"], type=click.Choice(["containerd", "docker"]), help="The image store to write to."
+    ),
+    click.Option(["--jobs"], type=click.IntRange(min=1), metavar="N", help="Steps that run at once at most."),
+    refused_option("--secret", help="A secret for RUN."),
+    refused_option("--ssh", help="An SSH agent for RUN."),
+    refused_option("--cache-from", help="Take cache from elsewhere."),
+    refused_option("--cache-to", help="Give cache to elsewhere."),
+    refused_option("--attest", help="Attestations to attach."),
+    refused_option("--sbom", accept=_DISABLED, help="SBOM attestation; false is accepted."),
+    refused_option("--provenance", accept=_DISABLED, help="Provenance attestation; false is accepted."),
+    refused_option(
+        "--call", accept=frozenset({"build"}), help="Check, outline or targets instead of a build."
+    ),
+    refused_flag("--check", help="Check the Dockerfile instead of building."),
+    refused_flag("--push", help="Send the image to its registry."),
+)

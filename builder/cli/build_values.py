@@ -1,0 +1,144 @@
+"""Values of build flags: from the words that people type to what `BuildOptions` holds.
+
+Pure, and strict: what is wrong with a word is said with the name of its flag, before any work starts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, cast
+
+from builder.cli.later import not_supported
+from builder.system.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from builder.graph.operations import Network
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_UNITS: Final = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
+_NETWORKS: Final = ("default", "none", "host")
+_ENTITLEMENTS: Final = frozenset({"network.host"})
+_REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
+
+
+def assignments(flag: str, words: Iterable[str]) -> dict[str, str]:
+    """`NAME=VALUE` words; a word without `=` has an empty value. Raises: UsageError."""
+    return {name: value or "" for name, value in _pairs(flag, words)}
+
+
+def build_arguments(words: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """`--build-arg` words; one without `=` takes its value from `environ`, or is left out if it has none.
+
+    SOURCE_DATE_EPOCH of the environment is an argument of every build, as in buildx. Raises: UsageError.
+    """
+    arguments = (
+        {"SOURCE_DATE_EPOCH": environ["SOURCE_DATE_EPOCH"]} if environ.get("SOURCE_DATE_EPOCH") else {}
+    )
+    for name, value in _pairs("--build-arg", words):
+        if value is not None:
+            arguments[name] = value
+        elif name in environ:
+            arguments[name] = environ[name]
+    return arguments
+
+
+def build_contexts(words: Iterable[str]) -> dict[str, str]:
+    """`--build-context` words, NAME=VALUE. Raises: UsageError."""
+    contexts: dict[str, str] = {}
+    for name, value in _pairs("--build-context", words):
+        if not value:
+            raise UsageError(f"invalid context value: {name}, expected key=value")
+        contexts[name] = value
+    return contexts
+
+
+def extra_hosts(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """`--add-host` words, `NAME:ADDRESS` or `NAME=ADDRESS`. Raises: UsageError."""
+    return tuple(_host(word) for word in words)
+
+
+def _host(word: str) -> tuple[str, str]:
+    from ipaddress import ip_address
+
+    name, separator, address = word.partition("=" if "=" in word else ":")
+    address = address.removeprefix("[").removesuffix("]")
+    if address == "host-gateway":
+        raise not_supported("--add-host with host-gateway")
+    try:
+        ip_address(address)
+    except ValueError:
+        address = ""
+    if not (name and separator and address):
+        raise UsageError(f"bad format for --add-host: {word!r}, expected NAME:ADDRESS")
+    return name, address
+
+
+def size(flag: str, word: str) -> int:
+    """Bytes of a size such as `64m`, `1.5GiB` or `4096`; units are powers of 1024. Raises: UsageError."""
+    matched = _SIZE.fullmatch(word.strip())
+    if matched is None:
+        raise UsageError(f"{flag}: invalid size: {word!r}", hint="sizes look like 64m or 1g")
+    return int(float(matched[1]) * _UNITS[matched[2].lower()])
+
+
+def ulimits(words: Iterable[str]) -> tuple[tuple[str, int, int], ...]:
+    """`--ulimit` words, `NAME=SOFT[:HARD]`, -1 for no limit. Raises: UsageError."""
+    return tuple(_ulimit(word) for word in words)
+
+
+def _ulimit(word: str) -> tuple[str, int, int]:
+    matched = re.fullmatch(r"([a-z]+)=(-1|\d+)(?::(-1|\d+))?", word, re.ASCII)
+    if matched is None:
+        raise UsageError(f"invalid ulimit argument: {word!r}, expected NAME=SOFT[:HARD]")
+    soft = int(matched[2])
+    hard = int(matched[3]) if matched[3] else soft
+    if hard != -1 and (soft == -1 or soft > hard):
+        raise UsageError(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
+    return matched[1], soft, hard
+
+
+def network(word: str) -> Network:
+    """`--network`. Raises: UsageError."""
+    if word not in _NETWORKS:
+        raise UsageError(f"invalid network mode {word!r}", hint=f"modes: {', '.join(_NETWORKS)}")
+    return cast("Network", word)
+
+
+def entitlements(words: Iterable[str]) -> frozenset[str]:
+    """`--allow` words. Raises: UsageError."""
+    allowed = frozenset(comma_separated(words))
+    for name in sorted(allowed - _ENTITLEMENTS):
+        raise UsageError(
+            f"entitlement {name} is not known or not supported yet",
+            hint=f"entitlements: {', '.join(sorted(_ENTITLEMENTS))}",
+        )
+    return allowed
+
+
+def comma_separated(words: Iterable[str]) -> tuple[str, ...]:
+    """The parts of all `words`, in order, without empty ones."""
+    return tuple(part.strip() for word in words for part in word.split(",") if part.strip())
+
+
+def context_directory(word: str) -> str | None:
+    """The directory that PATH names; None for `-`, where a Dockerfile is read from standard input.
+
+    Raises: UsageError for remote contexts.
+    """
+    if word == "-":
+        return None
+    if word.startswith(_REMOTE):
+        raise not_supported(f"a remote context ({word})", hint="clone it and build the directory")
+    return word
+
+
+def _pairs(flag: str, words: Iterable[str]) -> list[tuple[str, str | None]]:
+    pairs: list[tuple[str, str | None]] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name.strip():
+            raise UsageError(f"{flag}: no name in {word!r}, expected NAME=VALUE")
+        pairs.append((name, value if equals else None))
+    return pairs
