@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .conftest import Project
+    from building import Project
 
 pytestmark = pytest.mark.root
 TEXT = """\

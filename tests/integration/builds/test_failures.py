@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from .conftest import processes_under
+from building import processes_under
 
 if TYPE_CHECKING:
-    from .conftest import Project
+    from building import Project
 
 pytestmark = pytest.mark.root
 

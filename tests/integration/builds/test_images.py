@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .conftest import Project
+    from building import Project
 
 pytestmark = pytest.mark.root
 TEXT = """\

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from building import read_archive
 
 if TYPE_CHECKING:
-    from .conftest import Project
+    from building import Project
 
 pytestmark = pytest.mark.root
 PLATFORMS = "linux/amd64,linux/arm64,linux/s390x"
@@ -70,8 +71,6 @@ def test_context_layers_are_shared_by_all_platforms(project: Project, tmp_path: 
     archive = tmp_path / "image.tar"
     text = "FROM busybox\nCOPY file /opt/app/file\n"
     project.build(text, "--platform", PLATFORMS, "-o", f"type=oci,dest={archive}")
-    from .conftest import read_archive
-
     tops = {
         read_archive(archive, platform).manifest["layers"][-1]["digest"] for platform in PLATFORMS.split(",")
     }
