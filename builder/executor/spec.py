@@ -1,0 +1,197 @@
+"""The OCI runtime spec of a step: what its container looks like.
+
+The same container that BuildKit and Docker give, so that a Dockerfile behaves alike. Pure: it is made from the
+operation; what only the image can say (the user's number, the home directory) is filled in beneath the
+supervisor, where the image is mounted.
+Source: OCI runtime-spec, config.md and config-linux.md; Docker's default capabilities, masked and
+read-only paths.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
+
+from builder.executor import layout
+from builder.executor.errors import ExecutorError
+from builder.executor.names import DEFAULT_HOSTNAME
+from builder.executor.seccomp import profile
+from builder.system.errors import Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from builder.executor.runtimes import Runtime
+    from builder.graph import Exec
+
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_SHM_SIZE: Final = 64 << 20
+
+_CAPABILITIES: Final = tuple(
+    f"CAP_{name}"
+    for name in (
+        "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP "
+        "SETUID SYS_CHROOT"
+    ).split()
+)
+_MASKED: Final = tuple(
+    "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug "
+    "/proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware".split()
+)
+_READ_ONLY: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+# The network is not here: the container inherits the namespace that its supervisor chose.
+_NAMESPACES: Final = ("cgroup", "ipc", "mount", "pid", "uts")
+_RESOURCES: Final = frozenset(
+    "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()
+)
+_UNLIMITED: Final = 2**64 - 1
+_UMASK: Final = 0o022
+
+
+class Limit(TypedDict):
+    """A POSIX resource limit; 2^64-1 is unlimited."""
+
+    type: str
+    soft: int
+    hard: int
+
+
+class User(TypedDict):
+    """Numbers of the container's first process."""
+
+    uid: int
+    gid: int
+    umask: int
+    additionalGids: NotRequired[Sequence[int]]
+
+
+class Process(TypedDict):
+    """The container's first process."""
+
+    terminal: bool
+    user: User
+    args: Sequence[str]
+    env: Sequence[str]
+    cwd: str
+    capabilities: Mapping[str, Sequence[str]]
+    rlimits: Sequence[Limit]
+    noNewPrivileges: bool
+
+
+class Mount(TypedDict):
+    """Something that the runtime mounts in the container."""
+
+    destination: str
+    type: str
+    source: str
+    options: Sequence[str]
+
+
+class Spec(TypedDict):
+    """A config.json, as far as a step needs it."""
+
+    ociVersion: str
+    process: Process
+    root: Mapping[str, str]
+    hostname: str
+    mounts: Sequence[Mount]
+    linux: Mapping[str, object]
+    hooks: NotRequired[Mapping[str, object]]
+
+
+def runtime_spec(operation: Exec, *, run_dir: str, runtime: Runtime) -> Spec:
+    """The config.json of `operation`'s container, but for the user.
+
+    Raises: ExecutorError or Unsupported for what no container can be given.
+    """
+    if operation.cgroup_parent:
+        raise Unsupported(
+            "--cgroup-parent is not supported: steps run without a control group of their own",
+            hint="leave the option out, or start dockyard itself in the control group",
+        )
+    bundle = f"{run_dir}/{layout.STEP}"
+    root = f"{bundle}/{layout.ROOT}"
+    spec = Spec(
+        ociVersion="1.0.2",
+        process=_process(operation),
+        root={"path": root},
+        hostname=operation.hostname or DEFAULT_HOSTNAME,
+        mounts=_mounts(bundle, operation.shm_size or DEFAULT_SHM_SIZE),
+        linux={
+            "namespaces": [{"type": each} for each in _NAMESPACES],
+            "maskedPaths": _MASKED,
+            "readonlyPaths": _READ_ONLY,
+            "seccomp": profile(os.uname().machine),
+        },
+    )
+    if runtime.kind == "crun":
+        # crun drops the flag that keeps the image's device nodes from being opened; this puts it back before
+        # the first program of the image runs, and a failure here ends the container.
+        tighten = {"path": runtime.mount, "args": ["mount", "-n", "-o", "remount,bind,nodev", root]}
+        spec["hooks"] = {"createContainer": [tighten]}
+    return spec
+
+
+def _process(operation: Exec) -> Process:
+    if not operation.args:
+        raise ExecutorError("a step needs a program to run")
+    environment = _environment(operation)
+    for text in (*operation.args, *environment, operation.cwd):
+        _check_text(text)
+    return Process(
+        terminal=False,
+        user=User(uid=0, gid=0, umask=_UMASK),
+        args=operation.args,
+        env=environment,
+        cwd=operation.cwd,
+        # Neither inheritable nor ambient: CVE-2022-27651.
+        capabilities=dict.fromkeys(("bounding", "effective", "permitted"), _CAPABILITIES),
+        rlimits=[_limit(*each) for each in operation.ulimits],
+        noNewPrivileges=False,
+    )
+
+
+def _environment(operation: Exec) -> list[str]:
+    pairs = dict(operation.env)
+    for name, value in (*operation.proxy_env, ("PATH", DEFAULT_PATH)):
+        pairs.setdefault(name, value)
+    return [f"{name}={value}" for name, value in pairs.items()]
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ExecutorError(f"{text[:80]!r} holds a NUL byte, which no program can be given")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ExecutorError(
+            f"{text[:80]!r} is not valid UTF-8, which a container runtime cannot be given"
+        ) from error
+
+
+def _limit(name: str, soft: int, hard: int) -> Limit:
+    if name not in _RESOURCES:
+        raise ExecutorError(f"invalid ulimit type: {name}", hint=f"one of {', '.join(sorted(_RESOURCES))}")
+    soft, hard = (_UNLIMITED if value < 0 else value for value in (soft, hard))
+    if soft > hard:
+        raise ExecutorError(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
+    return Limit(type=f"RLIMIT_{name.upper()}", soft=soft, hard=hard)
+
+
+def _mounts(bundle: str, shm_size: int) -> list[Mount]:
+    quiet = ["nosuid", "noexec", "nodev"]
+    terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+    return [
+        _mount("/proc", "proc", "proc", quiet),
+        _mount("/dev", "bind", f"{bundle}/{layout.DEVICES}", ["rbind", *quiet]),
+        _mount("/dev/pts", "devpts", "devpts", terminals),
+        _mount("/dev/shm", "tmpfs", "shm", [*quiet, "mode=1777", f"size={shm_size}"]),
+        _mount("/dev/mqueue", "mqueue", "mqueue", quiet),
+        _mount("/sys", "bind", f"{bundle}/{layout.SYSTEM}", ["bind", "ro", *quiet]),
+        _mount("/etc/hosts", "bind", f"{bundle}/{layout.HOSTS}", ["bind", *quiet]),
+        _mount("/etc/resolv.conf", "bind", f"{bundle}/{layout.RESOLVER}", ["bind", *quiet]),
+    ]
+
+
+def _mount(destination: str, kind: str, source: str, options: list[str]) -> Mount:
+    return Mount(destination=destination, type=kind, source=source, options=options)
