@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ import msgspec
 
 from builder.api.exporting import Export, chosen_outputs, layer_format
 from builder.api.inputs import Inputs
-from builder.api.workspace import default_root, open_workspace
+from builder.api.workspace import open_workspace
 from builder.oci.digest import Digest
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
@@ -21,6 +22,7 @@ from builder.solver.solve import Tools, solve
 from builder.source.images import Images
 from builder.source.texts import BuildText, read_dockerfile, read_ignore_text
 from builder.store.selection import open_store, require_multi_platform
+from builder.system.places import default_root
 from exporter.outputs import require_writable
 
 if TYPE_CHECKING:
@@ -57,7 +59,9 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
     platforms = _platforms(options)
     outputs = chosen_outputs(options)
     with ExitStack() as stack:
-        store = stack.enter_context(open_store(options.root or default_root(), driver=options.driver))
+        store = stack.enter_context(
+            open_store(options.root or default_root(os.environ, uid=os.geteuid()), driver=options.driver)
+        )
         require_multi_platform(store.capabilities, platforms)
         require_writable(outputs, stdout_is_terminal=sys.stdout.isatty())
         workspace = stack.enter_context(open_workspace(store, cancelled))

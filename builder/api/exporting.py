@@ -18,7 +18,7 @@ from exporter.annotations import parse_annotation
 from exporter.assemble import Layer, PlatformImage, assemble
 from exporter.image import store_image, write_image
 from exporter.oci import layout_entries, write_oci
-from exporter.outputs import CacheOnlyOutput, ImageOutput, OciOutput
+from exporter.outputs import CacheOnlyOutput, ExportOptions, ImageOutput, OciOutput
 from exporter.times import format_time
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from builder.snapshot.layers import LayerBlob
     from builder.solver.solve import Solution
     from exporter.assemble import Assembled
-    from exporter.outputs import ExportOptions, Output
+    from exporter.outputs import Output
 
 _PARALLEL: Final = 2
 """Layers that are compressed at once; each of them uses several threads itself."""
@@ -43,10 +43,16 @@ _PARALLEL: Final = 2
 def chosen_outputs(options: BuildOptions) -> tuple[Output, ...]:
     """The outputs of a build: those that were named, else the image store; tags take the place of names.
 
-    Raises: InvalidReference.
+    An archive of a tagged image is in the store under its tags, too: its blobs are there anyway, and whoever
+    has just built `hello:1` expects to run it. Raises: InvalidReference.
     """
     for tag in options.tags:
         parse_reference(tag)
+    outputs = options.outputs or (ImageOutput(),)
+    archives = [output for output in outputs if isinstance(output, OciOutput)]
+    if options.tags and archives and not any(isinstance(output, ImageOutput) for output in outputs):
+        shared = {name: getattr(archives[0], name) for name in ExportOptions.__struct_fields__}
+        outputs = (*outputs, ImageOutput(**shared))
     annotations = tuple(
         each for name, value in options.annotations.items() for each in parse_annotation(name, value)
     )
@@ -60,7 +66,7 @@ def chosen_outputs(options: BuildOptions) -> tuple[Output, ...]:
             annotations=(*annotations, *output.annotations),
             epoch=int(epoch) if output.epoch is None and epoch.isdecimal() else output.epoch,
         )
-        for output in options.outputs or (ImageOutput(),)
+        for output in outputs
     )
 
 

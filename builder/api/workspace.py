@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from builder.system.locks import CancelToken
 
 SCHEMAS: Final = (layerdb.SCHEMA, digests.SCHEMA, records.SCHEMA)
-_SYSTEM_ROOT: Final = Path("/var/lib/dockyard")
 
 
 class Workspace(NamedTuple):
@@ -41,14 +39,6 @@ class Workspace(NamedTuple):
     digests: FileDigests
     locks: KeyLocks
     runtime: Path
-
-
-def default_root() -> Path:
-    """Where state lives unless somebody says otherwise."""
-    if os.geteuid() == 0:
-        return _SYSTEM_ROOT
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
-    return Path(home) / "dockyard"
 
 
 def layer_paths(root: Path) -> LayerPaths:

@@ -16,8 +16,9 @@ from builder import __version__
 from builder.cli.interrupts import Interrupts
 from builder.cli.lazy import LazyGroup
 from builder.cli.report import FAILED, INTERRUPTED, OK, print_error, print_system_error, unexpected
-from builder.cli.settings import Settings, default_root
+from builder.cli.settings import Settings
 from builder.system.errors import DockyardError
+from builder.system.places import default_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import NamedTuple
 
 from builder.system.errors import DockyardError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_SYSTEM_ROOT: Final = Path("/var/lib/dockyard")
 
 
 class RootRequired(DockyardError):
@@ -23,16 +18,6 @@ class Settings(NamedTuple):
 
     root: Path
     debug: bool = False
-
-
-def default_root(environ: Mapping[str, str], *, uid: int) -> Path:
-    """Where state is kept unless `--root` or DOCKYARD_ROOT say otherwise: one place for root, one a user."""
-    if uid == 0:
-        return _SYSTEM_ROOT
-    data = environ.get("XDG_DATA_HOME", "")
-    # The XDG specification tells readers to ignore relative paths.
-    base = Path(data) if data.startswith("/") else Path(environ.get("HOME", "/")) / ".local/share"
-    return base / "dockyard"
 
 
 def require_root(command: str) -> None:

@@ -124,8 +124,8 @@ def test_a_step_neither_keeps_hosts_nor_resolver_files(project: Project) -> None
 
 def test_capabilities_of_files_survive_the_layer(project: Project, debian_layout: object) -> None:
     image = project.image(
-        "FROM debian\nRUN perl -e 'syscall(188, \"/usr/bin/env\", \"security.capability\","
-        " pack(\"VVVVV\", 0x02000001, 0x400, 0, 0, 0), 20, 0) == 0 or die $!'\n",
+        "FROM debian\nRUN perl -e 'my ($p, $n, $v) = (\"/usr/bin/env\", \"security.capability\","
+        " pack(\"VVVVV\", 0x02000001, 0x400, 0, 0, 0)); syscall(188, $p, $n, $v, 20, 0) == 0 or die $!'\n",
         "--build-context", f"debian=oci-layout://{debian_layout}",
     )  # fmt: skip
     headers = image.files["usr/bin/env"].pax_headers

@@ -66,6 +66,11 @@ def test_an_image_of_another_platform_runs_from_the_store(project: Project) -> N
     assert ran.out == "arm64 aarch64\n", ran.err
 
 
+def test_an_archive_of_a_tagged_image_is_in_the_store_too(project: Project, tmp_path: Path) -> None:
+    project.build(MACHINE, "-t", "machine:1", "-o", f"type=oci,dest={tmp_path / 'image.tar'}")
+    assert project.dockyard("run", "machine:1").out == "amd64 x86_64\n"
+
+
 def test_context_layers_are_shared_by_all_platforms(project: Project, tmp_path: Path) -> None:
     project.write("file", "content")
     archive = tmp_path / "image.tar"

@@ -27,7 +27,7 @@ def test_the_working_directory_is_made_and_used(project: Project) -> None:
 
 def test_a_user_of_the_image_runs_with_its_groups(project: Project) -> None:
     before = "RUN echo 'extra:x:99:www-data' >> /etc/group && chmod 777 /\nUSER www-data"
-    assert run(project, "id -u; id -G", before) == "33\n33 99\n"
+    assert run(project, "(id -u; id -G)", before) == "33\n33 99 100\n"
 
 
 def test_a_user_beyond_the_range_of_ids_is_refused(project: Project) -> None:

@@ -103,6 +103,12 @@ def test_gnu_long_names_and_links_reach_the_entry() -> None:
     assert [(entry.path, entry.link) for entry in found] == [("n" * 300, "t" * 400)]
 
 
+def test_links_have_the_mode_that_linux_gives_them() -> None:
+    (entry,) = entries(archive(member("l", tarfile.SYMTYPE, link="t")))
+
+    assert entry.mode == 0o777
+
+
 def test_pax_records_override_the_header() -> None:
     capability = {"SCHILY.xattr.security.capability": "abc", "mtime": "12.5", "uid": "3000000"}
 

@@ -16,7 +16,7 @@ from builder.oci.digest import DiffID, Digest
 from builder.snapshot.disk import Directory, InlineContent, node_of
 from builder.snapshot.entry import Entry, Node
 from builder.snapshot.errors import ContentChanged, InvalidLayer, SnapshotError
-from builder.snapshot.tree import tree_nodes
+from builder.snapshot.tree import TreeLayer, tree_nodes
 from builder.snapshot.unpack import materialize, unpack_layer
 
 if TYPE_CHECKING:
@@ -86,6 +86,39 @@ def test_a_damaged_archive_makes_another_diff_id_and_nothing_outside(
                 plain_layer(bytes(damaged)), Path(folder, "root"), expected=DiffID(Digest.of(written))
             )
         assert os.listdir(folder) == ["root"]
+
+
+_PATHS = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3).map("/".join)
+_TARGETS = st.sampled_from(["a", "b", "../a", "/b/c", ".", "..", "/", "c/a", "../../../b"])
+_MEMBERS = st.one_of(
+    st.builds(member, _PATHS, content=st.sampled_from([b"x", b"yy"])),
+    st.builds(member, _PATHS, st.sampled_from([tarfile.DIRTYPE, tarfile.FIFOTYPE])),
+    st.builds(member, _PATHS, st.just(tarfile.SYMTYPE), link=_TARGETS),
+    st.builds(member, _PATHS, st.just(tarfile.LNKTYPE), link=_PATHS),
+    st.builds(lambda path: member("/.wh.".join(("/" + path).rsplit("/", 1))), _PATHS),
+    st.builds(lambda path: member(path + "/.wh..wh..opq"), _PATHS),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(_MEMBERS, max_size=10))
+def test_whatever_an_archive_does_its_tree_and_its_index_agree(members: list[tarfile.TarInfo]) -> None:
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "root").mkdir()
+        try:
+            scan = unpack(archive(*members), Path(folder, "root"))
+        except InvalidLayer:
+            return
+        finally:
+            assert os.listdir(folder) == ["root"]
+        with TreeLayer(Path(folder, "root")) as tree:
+            listed = [node.entry.path for node in tree_nodes(Path(folder, "root"))]
+            assert listed == [entry.path for entry in scan.index.entries()]
+            for path in listed:
+                on_disk, indexed = tree.get(path), scan.index.get(path)
+                assert on_disk is not None
+                assert indexed is not None
+                assert with_digest(on_disk) == indexed.entry
 
 
 def test_whiteouts_and_opaque_directories_are_as_overlayfs_has_them(root: Path) -> None:
