@@ -102,6 +102,6 @@ class LayerView(Protocol):
         ...
 
 
-def sort_key(path: str) -> list[bytes]:
+def sort_key(path: str) -> bytes:
     """Orders paths as a layer's tar holds them: depth first, names by their bytes, parents first."""
-    return path.encode("utf-8", "surrogateescape").split(b"/")
+    return path.encode("utf-8", "surrogateescape").replace(b"/", b"\0")

@@ -48,6 +48,7 @@ _GLOBAL: Final = ord("g")
 _LONG_NAME: Final = ord("L")
 _LONG_LINK: Final = ord("K")
 _SPARSE: Final = ord("S")
+_LINK_MODE: Final = 0o777
 _ZERO: Final = bytes(BLOCK)
 _SECOND: Final = 1_000_000_000
 # The last number is -1 to chown(2), which means "leave the owner".
@@ -236,7 +237,8 @@ def _entry(header: bytes, kind: Kind, extensions: _Extensions) -> Entry:
     return Entry(
         clean_path(name),
         kind,
-        mode=number(header[100:108]) & 0o7777,
+        # Links have no mode of their own on Linux, whatever the archive says.
+        mode=_LINK_MODE if kind == "symlink" else number(header[100:108]) & 0o7777,
         uid=uid,
         gid=gid,
         size=size if kind == "file" else 0,
