@@ -172,8 +172,9 @@ class Layers:
 
     def _layer_view(self, stack: Sequence[LayerID], *, content: bool) -> LayerView:
         layer = stack[-1]
-        if layer in self._recipes:
-            return RecipeLayer(self._recipes[layer])
+        recipe = self._recipes.get(layer)
+        if recipe is not None:
+            return RecipeLayer(recipe)
         if content or self._row(layer).tree:
             return self._open_tree(stack)
         return self._index(stack)
@@ -195,6 +196,15 @@ class Layers:
         Raises: DockyardError, Cancelled.
         """
         return tuple(self._tree(layers[: n + 1]) for n in range(len(layers)))
+
+    def settle(self, stack: Sequence[LayerID]) -> None:
+        """Makes the uppermost layer of `stack` independent of the files that its recipe was made from.
+
+        Raises: DockyardError, Cancelled.
+        """
+        self._tree(stack)
+        with self._guard:
+            self._recipes.pop(stack[-1], None)
 
     def _tree(self, stack: Sequence[LayerID]) -> str:
         layer = stack[-1]

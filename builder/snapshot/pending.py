@@ -113,5 +113,5 @@ def _without_mark(node: Node) -> Node:
     return Node(msgspec.structs.replace(node.entry, opaque=False))
 
 
-def _order(node: Node) -> list[bytes]:
+def _order(node: Node) -> bytes:
     return sort_key(node.entry.path)

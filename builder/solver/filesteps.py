@@ -60,6 +60,9 @@ class FileSteps:
         plan = self._plan(vertex, results)
         below = self._layers.view(base.layers, content=plan.needs_accounts)
         layer = self._layers.recipe(plan.nodes(below, now_ns=self._now_ns, scratch=scratch))
+        if any(scratch.iterdir()):
+            # An archive was laid out there, and goes with the step: its files must not stay where they are.
+            self._layers.settle((*base.layers, layer))
         if self._format is not None and vertex.digest in self._exported:
             self._layers.blob(layer, self._format)
         return layer

@@ -91,6 +91,15 @@ def test_add_unpacks_an_archive_of_the_context(project: Project) -> None:
     assert image.text("out/inner/file") == "hi" and image.files["out/inner/file"].uid == 7
 
 
+def test_a_step_sees_what_add_unpacked_before_it(project: Project) -> None:
+    with tarfile.open(project.write("a.tar"), "w") as archive:
+        member = tarfile.TarInfo("file")
+        member.size = 2
+        archive.addfile(member, io.BytesIO(b"hi"))
+    image = project.image("FROM busybox\nADD a.tar /out\nRUN cat /out/file > /copy\n")
+    assert image.text("copy") == "hi"
+
+
 def test_ignored_files_are_not_in_the_context(project: Project) -> None:
     project.write(".dockerignore", "*.log\n!keep.log\n")
     for name in ("a.log", "keep.log", "b"):

@@ -22,7 +22,7 @@ ESCAPES = st.sampled_from("\\`")
         ("a", None),
         ("", None),
         ("[]x", None),
-        ('["a", \'b\']', None),
+        ("[\"a\", 'b']", None),
         ('["a",]', None),
         ('["a" "b"]', None),
         (r'["c:\x"]', None),
@@ -36,7 +36,8 @@ def test_a_json_array_of_strings_is_the_exec_form(text: str, words: tuple[str, .
 
 
 @pytest.mark.parametrize(
-    "text", ['["a", 1]', "[[]]", "[{}]", "[true]", "[null]", "[1e999]", r'["\ud800", 1]', "[" * 9000 + "]" * 9000]
+    "text",
+    ['["a", 1]', "[[]]", "[{}]", "[true]", "[null]", "[1e999]", r'["\ud800", 1]', "[" * 9000 + "]" * 9000],
 )
 def test_an_array_of_other_things_is_an_error(text: str) -> None:
     with pytest.raises(ArgumentError, match="arrays must be comprised of strings only"):
@@ -95,7 +96,7 @@ def test_pairs_have_a_form_with_and_one_without_equals(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("A=1 B", "Syntax error - can't find = in \"B\". Must be of the form: name=value"),
+        ("A=1 B", 'Syntax error - can\'t find = in "B". Must be of the form: name=value'),
         ("A", "ENV must have two arguments"),
     ],
 )

@@ -69,7 +69,9 @@ def test_blanks_behind_the_name_make_no_terminator() -> None:
     assert (error.location.first, error.location.last) == (2, 3)
 
 
-@pytest.mark.parametrize("line", ['COPY ["<<A", "/b"]', 'RUN --network=none ["a", "<<A"]', "CMD <<A", "ENV A=<<A"])
+@pytest.mark.parametrize(
+    "line", ['COPY ["<<A", "/b"]', 'RUN --network=none ["a", "<<A"]', "CMD <<A", "ENV A=<<A"]
+)
 def test_json_and_other_instructions_have_no_heredocs(line: str) -> None:
     assert len(parse("Dockerfile", f"FROM a\n{line}\nRUN x".encode()).stages[0].instructions) == 2
 

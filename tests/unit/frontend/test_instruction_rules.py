@@ -28,8 +28,14 @@ def node(text: str) -> Instruction:
         ("FROM a b", "FROM requires either one or three arguments"),
         ("FROM a is b", "FROM requires either one or three arguments"),
         ("FROM scratch # x", "FROM requires either one or three arguments"),
-        ("FROM a AS 1x", "invalid name for build stage: \"1x\", name can't start with a number or contain symbols"),
-        ("FROM a AS x/y", "invalid name for build stage: \"x/y\", name can't start with a number or contain symbols"),
+        (
+            "FROM a AS 1x",
+            'invalid name for build stage: "1x", name can\'t start with a number or contain symbols',
+        ),
+        (
+            "FROM a AS x/y",
+            'invalid name for build stage: "x/y", name can\'t start with a number or contain symbols',
+        ),
         ("FROM --plat=x a", "unknown flag: --plat"),
         ("ENV", "ENV requires at least one argument"),
         ("LABEL", "LABEL requires at least one argument"),
@@ -91,7 +97,7 @@ def test_a_broken_rule_is_a_parse_error_with_its_line(text: str, reason: str) ->
     [
         ("ENV A", "ENV must have two arguments"),
         ("LABEL A", "LABEL must have two arguments"),
-        ("ENV A=1 B", "Syntax error - can't find = in \"B\". Must be of the form: name=value"),
+        ("ENV A=1 B", 'Syntax error - can\'t find = in "B". Must be of the form: name=value'),
         ('CMD ["a", 1]', "when using JSON array syntax, arrays must be comprised of strings only"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_layer_named_by_its_digest_is_verified_while_it_is_copied(
 
 
 def test_a_plain_layer_that_is_not_its_diff_id_is_refused(store: EmbeddedStore, tmp_path: Path) -> None:
-    with pytest.raises(InvalidLayout, match="layer abc/layer.tar has diff id"):
+    with pytest.raises(InvalidLayout, match=r"layer abc/layer\.tar has diff id"):
         load(store, write_archive(tmp_path / "a", b"another layer"))
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 from samples import AMD64, ARM64, Sample, describe, index_of, several, single
 
-from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
 from builder.oci.manifest import InvalidDocument, encode_document, image_index
 from builder.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
 from builder.platforms import Platform
 from builder.store.errors import BlobNotFound, NoMatchingPlatform
 from builder.store.imagegraph import labels_for, platform_manifests, resolve_platform, walk_image
+
+if TYPE_CHECKING:
+    from builder.oci.descriptor import Descriptor
 
 ATTESTED = {"vnd.docker.reference.type": "attestation-manifest"}
 

@@ -133,7 +133,7 @@ def test_a_name_that_is_none_is_refused(store: EmbeddedStore, folder: Path, name
     layout(folder, single(), named(single().root, full=name))
     with (
         open_layout(folder, scratch=store.root.ingests) as reader,
-        pytest.raises(InvalidLayout, match="index.json names"),
+        pytest.raises(InvalidLayout, match=r"index\.json names"),
     ):
         load_layout(store, reader)
     assert is_empty(store)

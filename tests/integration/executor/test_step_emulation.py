@@ -1,0 +1,82 @@
+"""Steps for foreign platforms, without a trace on the host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builder.executor import emulation
+from builder.platforms import Platform
+
+if TYPE_CHECKING:
+    from laboratory import Laboratory
+
+pytestmark = pytest.mark.root
+
+MACHINES = [("arm64", "aarch64"), ("s390x", "s390x")]
+
+
+def registrations() -> list[str]:
+    return sorted(os.listdir("/proc/sys/fs/binfmt_misc"))
+
+
+@pytest.mark.parametrize(("architecture", "machine"), MACHINES)
+def test_a_foreign_step_runs_and_the_host_learns_nothing(
+    lab: Laboratory, architecture: str, machine: str
+) -> None:
+    before = registrations(), Path("/proc/self/mountinfo").read_text()
+    lab.sh("uname -m", lower=(architecture,), platform=Platform("linux", architecture))
+    assert lab.text == f"{machine}\n"
+    assert (registrations(), Path("/proc/self/mountinfo").read_text()) == before
+
+
+@pytest.fixture
+def arm64() -> dict[str, object]:
+    return {"lower": ("arm64",), "platform": Platform("linux", "arm64")}
+
+
+def test_a_foreign_step_that_changes_nothing_leaves_an_empty_layer(
+    lab: Laboratory, arm64: dict[str, object]
+) -> None:
+    assert list(lab.sh("true", **arm64).iterdir()) == []  # type: ignore[arg-type]
+
+
+def test_owners_of_a_foreign_step_are_exact(lab: Laboratory, arm64: dict[str, object]) -> None:
+    upper = lab.sh("touch /a; chown 33:44 /a", **arm64)  # type: ignore[arg-type]
+    status = (upper / "a").stat()
+    assert (status.st_uid, status.st_gid) == (33, 44)
+
+
+def test_a_foreign_step_has_networks_users_and_limits(lab: Laboratory, arm64: dict[str, object]) -> None:
+    lab.sh(
+        "id -u; ulimit -n; ip -4 -o addr show scope global | wc -l",
+        user="www-data",
+        network="default",
+        ulimits=(("nofile", 2000, 1 << 20),),
+        **arm64,  # type: ignore[arg-type]
+    )
+    user, limit, addresses = lab.text.split()
+    assert (user, limit) == ("33", "2000") and int(addresses) >= 1
+
+
+def test_a_foreign_step_can_reach_neither_devices_nor_control_groups(
+    lab: Laboratory, arm64: dict[str, object]
+) -> None:
+    lab.sh("! mknod /null c 1 3; ls -A /sys/fs/cgroup /proc/sys/fs/binfmt_misc; ! touch /sys/x", **arm64)  # type: ignore[arg-type]
+    assert lab.output[1] == b"/proc/sys/fs/binfmt_misc:\n\n/sys/fs/cgroup:\n"
+
+
+def test_set_uid_programs_work_under_emulation(lab: Laboratory, arm64: dict[str, object]) -> None:
+    name, tree = lab.tree("suid")
+    shutil.copy(lab.trees / "arm64/bin/busybox", tree / "id")
+    (tree / "id").chmod(0o4755)
+    lab.sh("/id -u", user="www-data", platform=arm64["platform"], lower=(name, "arm64"))
+    assert lab.text == "0\n"
+
+
+def test_a_386_step_runs_without_an_emulator() -> None:
+    assert emulation.find_emulation(Platform("linux", "386")) is None
