@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.snapshot.layerdb import LayerID
-    from builder.store.embedded import EmbeddedStore
+    from builder.store.embedded import EmbeddedLease, EmbeddedStore
 
 GZIP = Format("gzip")
 NODES = [
@@ -51,14 +51,14 @@ class Bench:
         for path in (self.paths.trees, self.paths.indexes, self.paths.work):
             path.mkdir()
         self.lease = stack.enter_context(store.lease())
-        self.layers = self.open()
+        self.layers = self.open(self.lease)
 
-    def open(self) -> Layers:
+    def open(self, lease: EmbeddedLease | None = None) -> Layers:
         locks = KeyLocks(self.root / "locks")
         return self.stack.enter_context(
             Layers(
                 LayerTable(self.store.database),
-                self.lease,
+                lease or self.stack.enter_context(self.store.lease()),
                 self.paths,
                 locks=locks,
                 cancelled=threading.Event(),
@@ -188,7 +188,7 @@ def test_a_damaged_index_is_made_again(bench: Bench) -> None:
 def test_a_layer_whose_blob_is_gone_is_not_usable_and_says_so(bench: Bench) -> None:
     layer = bench.layers.recipe(NODES)
     blob = bench.layers.blob(layer, GZIP)
-    bench.store.content.delete(blob.descriptor.digest)
+    bench.store.root.blob(blob.descriptor.digest.hex).unlink()
     other = bench.open()
     assert not other.usable([layer])
     with pytest.raises(SnapshotError, match="not in the store any more"):
