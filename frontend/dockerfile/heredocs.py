@@ -13,9 +13,11 @@ import msgspec
 
 from frontend.dockerfile.characters import SPACES
 
-_WORD: Final = re.compile(rf"""(?:[^{SPACES}'"\\]+|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+""")
-_GAP: Final = re.compile(rf"<<(-?)[{SPACES}]+")
-_MARKER: Final = re.compile(r"(\d*)<<(-?)([^<]+)")
+# Blanks behind `<<` do not end the word.
+_WORD: Final = re.compile(
+    rf"""(?:[^{SPACES}'"\\<]+|<<-?[{SPACES}]+|<|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+"""
+)
+_MARKER: Final = re.compile(rf"(\d*)<<(-?)[{SPACES}]*([^<{SPACES}][^<]*)")
 _QUOTES: Final = re.compile(r"""\\([\s\S])|"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'""")
 
 
@@ -33,14 +35,13 @@ def find_markers(line: str) -> list[Heredoc]:
     """The heredocs that a logical line announces, in order, still without content."""
     if "<<" not in line:
         return []
-    text = _GAP.sub(r"\1", line)
     markers: list[Heredoc] = []
     position = 0
-    while position < len(text):
-        if text[position] in SPACES:
+    while position < len(line):
+        if line[position] in SPACES:
             position += 1
             continue
-        word = _WORD.match(text, position)
+        word = _WORD.match(line, position)
         if word is None:
             # A quote that nobody closes: not shell syntax, so there are no heredocs either.
             return []

@@ -32,7 +32,7 @@ def read_ignore_file(content: bytes, *, name: str = ".dockerignore") -> tuple[st
             raise DockerfileError(
                 f"failed parsing {name}: a line is longer than {MAX_LINE} bytes", location=None
             )
-        line = raw.decode(errors="surrogateescape")
+        line = raw.decode(errors="replace")
         if not line.startswith("#") and (pattern := _read_pattern(line.strip(SPACES))):
             patterns.append(pattern)
     return tuple(patterns)

@@ -73,32 +73,42 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return sorted(reached)
 
 
-def make_plan(dockerfile: Dockerfile, variables: Mapping[str, str], *, target: str) -> Plan:
+def make_plan(
+    dockerfile: Dockerfile, variables: Mapping[str, str], *, target: str, build_platform: Platform
+) -> Plan:
     """The plan for one target platform, whose global scope is `variables`.
+
+    `build_platform` completes a `--platform` that names an architecture or a system alone.
 
     Raises: DockerfileError for a FROM line or a `--from` that makes no sense, for cycles, and when there is
     no stage `target`.
     """
     names = {stage.name: stage.index for stage in dockerfile.stages if stage.name}
+    escape = dockerfile.directives.escape
     earlier: dict[str, int] = {}
     stages: list[PlannedStage] = []
     for stage in dockerfile.stages:
-        stages.append(_plan_stage(stage, dockerfile, variables, earlier=earlier, names=names))
+        base = _read_base(stage, variables, earlier=earlier, escape=escape)
+        platform = _read_platform(stage, variables, escape=escape, host=build_platform)
+        sources = tuple(
+            find_source(each, names, stages=len(dockerfile.stages), escape=escape)
+            for each in stage.instructions
+            if isinstance(each, Copy) and each.source_stage
+        )
+        stages.append(
+            PlannedStage(stage=stage, parent=base[0], image=base[1], platform=platform, sources=sources)
+        )
         if stage.name:
             earlier[stage.name] = stage.index
     _check_cycles(stages)
     return Plan(stages=tuple(stages), target=_find_target(target, dockerfile, names), names=names)
 
 
-def _plan_stage(
-    stage: Stage,
-    dockerfile: Dockerfile,
-    variables: Mapping[str, str],
-    *,
-    earlier: Mapping[str, int],
-    names: Mapping[str, int],
-) -> PlannedStage:
-    origin, escape = stage.origin, dockerfile.directives.escape
+def _read_base(
+    stage: Stage, variables: Mapping[str, str], *, earlier: Mapping[str, int], escape: str
+) -> tuple[int | None, str]:
+    """The stage that FROM names, if it is one, and the name with its variables replaced."""
+    origin = stage.origin
     image = expand_at(origin.image, variables, location=origin.location, escape=escape)
     if not image:
         raise DockerfileError(f"base name ({origin.image}) should not be blank", location=origin.location)
@@ -106,17 +116,7 @@ def _plan_stage(
     parent = earlier.get(image)
     if parent is None and image != SCRATCH:
         _check_reference(image, origin.location)
-    return PlannedStage(
-        stage=stage,
-        parent=parent,
-        image=image,
-        platform=_read_platform(stage, variables, escape) if origin.platform else None,
-        sources=tuple(
-            find_source(each, names, stages=len(dockerfile.stages), escape=escape)
-            for each in stage.instructions
-            if isinstance(each, Copy) and each.source_stage
-        ),
-    )
+    return parent, image
 
 
 def _check_reference(image: str, location: Location) -> None:
@@ -128,8 +128,12 @@ def _check_reference(image: str, location: Location) -> None:
         ) from error
 
 
-def _read_platform(stage: Stage, variables: Mapping[str, str], escape: str) -> Platform:
+def _read_platform(
+    stage: Stage, variables: Mapping[str, str], *, escape: str, host: Platform
+) -> Platform | None:
     origin = stage.origin
+    if not origin.platform:
+        return None
     unset: set[str] = set()
     text = expand_at(origin.platform, variables, location=origin.location, escape=escape, unset=unset)
     hints = (did_you_mean(name, variables) for name in sorted(unset))
@@ -139,7 +143,7 @@ def _read_platform(stage: Stage, variables: Mapping[str, str], escape: str) -> P
             f"empty platform value from expression {origin.platform}{suggestion}", location=origin.location
         )
     try:
-        return parse_platform(text)
+        return parse_platform(text, host=host)
     except InvalidPlatform as error:
         raise DockerfileError(
             f"failed to parse platform {text}: {error.message}{suggestion}", location=origin.location

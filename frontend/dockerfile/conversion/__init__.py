@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from builder.system.errors import UsageError
 from frontend.definition import Definition
 from frontend.dockerfile.conversion.images import Images
 from frontend.dockerfile.conversion.target import convert_target
 from frontend.dockerfile.parse import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from frontend.options import Options
     from frontend.resolver import Resolver
 
@@ -21,12 +24,21 @@ if TYPE_CHECKING:
 def convert(text: bytes, options: Options, resolver: Resolver) -> Definition:
     """The graph that the Dockerfile in `text` describes.
 
-    Raises: DockerfileError (DockerfileErrors for several mistakes) with the lines it is about, and what the
-    resolver raises for images and contexts.
+    Raises: DockerfileError (DockerfileErrors for several mistakes) with the lines it is about, UsageError for
+    options that are no text, and what the resolver raises for contexts.
     """
+    _require_text("build argument", options.build_args)
+    _require_text("label", options.labels)
     dockerfile = parse(options.filename, text, frontend=options.build_args.get("BUILDKIT_SYNTAX", ""))
     images = Images(resolver)
     platforms = options.platforms or (options.build_platform,)
     return Definition(
         targets=tuple(convert_target(dockerfile, options, images, platform) for platform in platforms)
     )
+
+
+def _require_text(what: str, pairs: Mapping[str, str]) -> None:
+    """Raises: UsageError for bytes from a command line that are no UTF-8, which no graph can hold."""
+    for name, value in pairs.items():
+        if not (name + value).isascii() and any("\ud800" <= each <= "\udfff" for each in name + value):
+            raise UsageError(f"{what} {name!a} is not valid UTF-8")

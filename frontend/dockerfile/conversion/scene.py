@@ -65,7 +65,7 @@ def set_scene(dockerfile: Dockerfile, options: Options, images: Images, platform
         options=options,
         images=images,
         platform=platform,
-        plan=make_plan(dockerfile, variables, target=options.target),
+        plan=make_plan(dockerfile, variables, target=options.target, build_platform=options.build_platform),
         variables=variables,
         build_args=build_args,
         proxies=proxy_environment(build_args),

@@ -56,7 +56,7 @@ def command_text(
 def _told_target(variables: Mapping[str, str], own: Platform) -> Platform:
     """The platform that the stage's TARGET arguments speak of; its own while none is declared."""
     try:
-        return parse_platform(variables["TARGETPLATFORM"])
+        return parse_platform(variables["TARGETPLATFORM"], host=own)
     except (KeyError, InvalidPlatform):
         pass
     if not variables.keys() & {"TARGETOS", "TARGETARCH", "TARGETVARIANT"}:

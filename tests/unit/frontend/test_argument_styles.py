@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from frontend.dockerfile import arguments
-from frontend.dockerfile.arguments import ArgumentError, Pair, read_json, read_pairs, read_words, split_flags
 from hypothesis import given
 from hypothesis import strategies as st
+
+from frontend.dockerfile import arguments
+from frontend.dockerfile.arguments import ArgumentError, Pair, read_json, read_pairs, read_words, split_flags
 
 ESCAPES = st.sampled_from("\\`")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from dockerfiles import AMD64, ARM64, ARMV7, World, history, last_run, message, target
+
 from builder.oci.config import ContainerConfig
 from builder.platforms import Platform
-from dockerfiles import AMD64, ARM64, ARMV7, World, history, last_run, message, target
 
 
 def env(text: str, world: World | None = None, **options: object) -> dict[str, str]:
@@ -138,7 +139,7 @@ def test_the_target_platform_tells_the_version_of_windows() -> None:
     ],
 )
 def test_automatic_arguments_can_be_overridden(text: str, options: dict[str, object]) -> None:
-    assert env(text, **options) == {"TARGETARCH": "mine"}
+    assert env(text, None, **options) == {"TARGETARCH": "mine"}
 
 
 @pytest.mark.parametrize(("wanted", "value"), [("", "last"), ("FIRST", "FIRST")])
@@ -227,6 +228,12 @@ def test_the_platform_of_a_stage_decides_which_image_it_gets(text: str, asked: s
     world = World()
     target(text, world, platforms=(ARM64,), build_platform=AMD64)
     assert world.asked == [("busybox", asked)]
+
+
+def test_a_platform_in_short_form_is_completed_by_the_build_platform() -> None:
+    world = World()
+    target("FROM --platform=windows busybox", world, build_platform=ARM64)
+    assert world.asked == [("busybox", "windows/arm64")]
 
 
 def test_a_stage_on_a_stage_runs_where_its_parent_does() -> None:

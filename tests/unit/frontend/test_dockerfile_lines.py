@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dockerfiles import message, read
+
 from frontend.dockerfile.directives import Directives
 from frontend.dockerfile.errors import DockerfileError, NotSupported
 from frontend.dockerfile.lines import MAX_FILE, LogicalLine, logical_lines, read_source

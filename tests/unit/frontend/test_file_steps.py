@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from builder.graph import Copy, File, Local, MakeDirectory, Merge, Owner
 from dockerfiles import World, last, last_file, message, operations, target, vertices
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.graph import Copy, File, Local, MakeDirectory, Merge, Owner
 from frontend.dockerfile.paths import clean, rooted
 
 
 def copied(text: str, **options: object) -> Copy:
-    (action,) = last_file(target(f"FROM busybox\n{text}", **options)).actions
+    (action,) = last_file(target(f"FROM busybox\n{text}", None, **options)).actions
     assert isinstance(action, Copy)
     return action
 
 
 def made(text: str, base: str = "busybox", **options: object) -> MakeDirectory:
-    (action,) = last_file(target(f"FROM {base}\n{text}", **options)).actions
+    (action,) = last_file(target(f"FROM {base}\n{text}", None, **options)).actions
     assert isinstance(action, MakeDirectory)
     return action
 
@@ -131,8 +131,8 @@ def test_a_name_needs_a_file_system_to_be_looked_up_in(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "mode"),
-    [("644", 0o644), ("0", 0), ("07777", 0o7777), ("+x", "+x"), ("+X-w", "+X-w"), ("u=g+x", "u=g+x"), ("g=o", "g=o"),
-     ("u=rw,g+", "u=rw,g+"), ("=", "="), ("", None), ("$U", None), ("a=rwxXst", "a=rwxXst")],
+    [("644", 0o644), ("0", 0), ("07777", 0o7777), ("+x", "+x"), ("+X-w", "+X-w"), ("u=g+x", "u=g+x"),
+     ("g=o", "g=o"), ("u=rw,g+", "u=rw,g+"), ("=", "="), ("", None), ("$U", None), ("a=rwxXst", "a=rwxXst")],
 )  # fmt: skip
 def test_a_mode_is_octal_or_symbolic(text: str, mode: int | str | None) -> None:
     assert copied(f"COPY --chmod={text} a b").mode == mode

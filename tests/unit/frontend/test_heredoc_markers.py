@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dockerfiles import failure
+
 from frontend.dockerfile.heredocs import find_markers
 from frontend.dockerfile.parse import parse
 from frontend.dockerfile.tree import Copy, Onbuild, Run

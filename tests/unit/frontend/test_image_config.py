@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from dockerfiles import AMD64, ARMV7, World, failure, history, image, message, target
+
 from builder.oci.config import DEFAULT_PATH, ContainerConfig
 from builder.platforms import Platform
-from dockerfiles import AMD64, ARMV7, World, failure, history, image, message, target
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from builder.system.errors import Unsupported
 from dockerfiles import failure, message, target
+
+from builder.system.errors import Unsupported
 from frontend.dockerfile.errors import DockerfileErrors, NotSupported
 from frontend.dockerfile.parse import parse
 from frontend.dockerfile.tree import Add, Arg, Copy, Definition, Healthcheck, Instruction, Run

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from builder.graph import Copy, Exec, File, Image
-from builder.oci.config import ContainerConfig
 from dockerfiles import (
     AMD64,
     ARM64,
@@ -19,6 +17,9 @@ from dockerfiles import (
     target,
     vertices,
 )
+
+from builder.graph import Copy, Exec, File, Image
+from builder.oci.config import ContainerConfig
 from frontend import ImageContext, LocalContext, context_key
 
 
@@ -88,8 +89,10 @@ def test_copy_finds_its_stage_by_name_or_number(source: str) -> None:
         ("FROM busybox\nCOPY --from=-1 a b", "invalid stage index -1"),
         (
             "FROM busybox\nCOPY --from=$X a b",
-            "variable expansion is not supported for --from, define a new stage with FROM using ARG from "
-            "global scope as a workaround",
+            (
+                "variable expansion is not supported for --from, define a new stage with FROM using ARG from "
+                "global scope as a workaround"
+            ),
         ),
         (
             "FROM busybox AS a\nCOPY --from=b x y\nFROM busybox AS b\nFROM a",

@@ -6,13 +6,14 @@ import re
 from fnmatch import translate
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from frontend.dockerfile import words
 from frontend.dockerfile.errors import ExpansionError
 from frontend.dockerfile.expansion import MAX_EXPANDED, expand, names_in, show
 from frontend.dockerfile.substitution import find_matches, trim_prefix, trim_suffix
 from frontend.dockerfile.words import MAX_DEPTH, Conditional, DoubleQuoted, Text, Variable, read_word
-from hypothesis import given
-from hypothesis import strategies as st
 
 VARIABLES = {"A": "aa/bb/cc.txt", "N": "", "é1": "accent"}
 ESCAPES = st.sampled_from("\\`")
