@@ -26,8 +26,8 @@ def print_error(error: DockyardError, *, prefix: str = "", debug: bool = False) 
     """Shows `error` on standard error; returns the exit code that belongs to it."""
     if debug:
         _print_traceback(error)
-    location: Location | None = getattr(error, "location", None)
-    if location is not None:
+    locations: tuple[Location, ...] = getattr(error, "locations", ())
+    for location in locations:
         from builder.graph.location import excerpt
 
         print_line(excerpt(location))

@@ -1,14 +1,13 @@
 """The caller's own standard streams for a container, without handing over the caller's files.
 
 A program that holds a descriptor of a file can open it again for writing, and runtimes give standard streams
-to the container's user. So what is not a terminal (or another device) is copied through pipes.
+to the container's user. So whatever is not a terminal is copied through pipes.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import stat
 import threading
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, Self
@@ -32,9 +31,9 @@ class Attachment:
         self.readers: dict[int, int] = {}
         self._given: list[int] = []
         self._stack = ExitStack()
-        streams = [source if _is_device(source) else self._copied_input(source)]
+        streams = [source if os.isatty(source) else self._copied_input(source)]
         for number, sink in zip((STANDARD_OUTPUT, STANDARD_ERROR), sinks, strict=True):
-            streams.append(sink if _is_device(sink) else self._copied_output(number))
+            streams.append(sink if os.isatty(sink) else self._copied_output(number))
         self.streams = tuple(streams)
         self._sinks = {STANDARD_OUTPUT: sinks[0], STANDARD_ERROR: sinks[1]}
 
@@ -100,7 +99,3 @@ def _wait(stopped: int, descriptor: int, event: int) -> bool:
     poll.register(stopped, select.POLLIN)
     poll.register(descriptor, event)
     return all(ready != stopped for ready, _ in poll.poll())
-
-
-def _is_device(descriptor: int) -> bool:
-    return stat.S_ISCHR(os.fstat(descriptor).st_mode)

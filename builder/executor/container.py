@@ -38,6 +38,15 @@ if TYPE_CHECKING:
     from builder.executor.wire import Request
 
 _SETUP_FAILED: Final = 125
+_DIRECTORIES: Final = (
+    layout.ROOT,
+    layout.DEVICES,
+    layout.NODES,
+    layout.SYSTEM,
+    layout.STUBS,
+    layout.VIEW,
+    layout.SCRATCH,
+)
 
 
 class World(NamedTuple):
@@ -74,10 +83,10 @@ def _prepare(world: World, request: Request, step: str) -> None:
     # The processes of this PID namespace are found in a /proc of their own.
     mount("proc", "/proc", "proc", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", step, "tmpfs", flags=MS_NOSUID | MS_NODEV, options="mode=700")
-    for name in (layout.ROOT, layout.DEVICES, layout.SYSTEM, layout.STUBS, layout.VIEW, layout.SCRATCH):
+    for name in _DIRECTORIES:
         os.mkdir(f"{step}/{name}", 0o755)
     _mount_root(world.trees_dir, request, step)
-    devices.mount_devices(f"{step}/{layout.DEVICES}")
+    devices.mount_devices(f"{step}/{layout.DEVICES}", f"{step}/{layout.NODES}")
     mount("sysfs", f"{step}/{layout.SYSTEM}", "sysfs", flags=MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _write(f"{step}/{layout.HOSTS}", request["hosts"])
     _write(f"{step}/{layout.RESOLVER}", request["resolver"])

@@ -1,18 +1,28 @@
-"""The /dev of a step: a few harmless devices of the host, on a file system where no other can be opened.
+"""The /dev of a step: a few harmless devices, on a file system where no other can be opened.
 
 Made by ourselves instead of by the runtime: no device cgroup confines the step, so a node that it makes must
-not lead anywhere. The devices are bound one by one, and only what is bound can be opened.
+not lead anywhere. The nodes are the step's own, since it may change their owner and mode, and they are bound
+one by one from a place that it cannot reach: only what is bound can be opened.
 Source: OCI runtime-spec, config-linux.md, "Default Devices" and "Dev symbolic links".
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from typing import Final
 
 from builder.system.linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, mount
 
-_NODES: Final = ("null", "zero", "full", "random", "urandom", "tty")
+# Major and minor numbers. Source: Documentation/admin-guide/devices.txt of Linux.
+_NODES: Final = (
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+)
 _MOUNT_POINTS: Final = ("pts", "shm", "mqueue")
 _LINKS: Final = (
     ("core", "/proc/kcore"),
@@ -24,12 +34,17 @@ _LINKS: Final = (
 )
 
 
-def mount_devices(target: str) -> None:
-    """Mounts the tree on the directory `target`."""
+def mount_devices(target: str, nodes: str) -> None:
+    """Mounts the tree on the directory `target`; the nodes themselves are made in the directory `nodes`."""
+    mount("tmpfs", nodes, "tmpfs", flags=MS_NOSUID | MS_NOEXEC, options="mode=755,size=64k")
     mount("tmpfs", target, "tmpfs", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC, options="mode=755,size=64k")
-    for name in _NODES:
-        os.close(os.open(f"{target}/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-        mount(f"/dev/{name}", f"{target}/{name}", flags=MS_BIND)
+    for name, major, minor in _NODES:
+        node, place = f"{nodes}/{name}", f"{target}/{name}"
+        os.mknod(node, stat.S_IFCHR, os.makedev(major, minor))
+        # Apart from mknod, whose mode the umask would cut.
+        os.chmod(node, 0o666)
+        os.close(os.open(place, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        mount(node, place, flags=MS_BIND)
     for name in _MOUNT_POINTS:
         os.mkdir(f"{target}/{name}", 0o755)
     for name, meaning in _LINKS:

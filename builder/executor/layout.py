@@ -18,6 +18,7 @@ STATE: Final = "state"
 # In the step's directory, which is the bundle of the OCI runtime.
 ROOT: Final = "rootfs"
 DEVICES: Final = "dev"
+NODES: Final = "nodes"
 SYSTEM: Final = "sys"
 HOSTS: Final = "hosts"
 RESOLVER: Final = "resolv.conf"

@@ -45,10 +45,13 @@ class Pipes:
     """The standard streams of a step that nobody types at: no input, and a pipe for each output."""
 
     def __init__(self) -> None:
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        # At its end at once. Not the null device: runtimes give standard streams to the container's user, and
+        # that device is the host's.
+        nothing, nobody = os.pipe()
+        os.close(nobody)
         out, out_writer = os.pipe()
         error, error_writer = os.pipe()
-        self.streams = (null, out_writer, error_writer)
+        self.streams = (nothing, out_writer, error_writer)
         self.readers: Mapping[int, int] = {out: STANDARD_OUTPUT, error: STANDARD_ERROR}
         self._given_away = False
 

@@ -42,10 +42,17 @@ def enter(line: str) -> None:
 
 
 def apply_limits(limits: Sequence[Limit]) -> None:
-    """Sets `limits` on this process: from inside the namespace they could only be lowered."""
+    """Sets `limits` on this process: from inside the namespace they could only be lowered.
+
+    Raises: ExecutorError when the machine does not allow one.
+    """
     for limit in limits:
         values = (_signed(limit["soft"]), _signed(limit["hard"]))
-        resource.setrlimit(getattr(resource, limit["type"]), values)
+        try:
+            resource.setrlimit(getattr(resource, limit["type"]), values)
+        except (OSError, ValueError) as error:
+            asked = f"{limit['type']} cannot be {limit['soft']}:{limit['hard']}"
+            raise ExecutorError(f"{asked} on this machine: {error}") from error
 
 
 def _signed(value: int) -> int:

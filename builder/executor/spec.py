@@ -46,6 +46,8 @@ _RESOURCES: Final = frozenset(
 )
 _UNLIMITED: Final = 2**64 - 1
 _UMASK: Final = 0o022
+# crun gives a hook the container's state to read, and fails when the hook ends before it has done so.
+_TIGHTEN: Final = 'read -r state; exec "$0" -n -o remount,bind,nodev "$1"'
 
 
 class Limit(TypedDict):
@@ -127,7 +129,7 @@ def runtime_spec(operation: Exec, *, run_dir: str, runtime: Runtime) -> Spec:
     if runtime.kind == "crun":
         # crun drops the flag that keeps the image's device nodes from being opened; this puts it back before
         # the first program of the image runs, and a failure here ends the container.
-        tighten = {"path": runtime.mount, "args": ["mount", "-n", "-o", "remount,bind,nodev", root]}
+        tighten = {"path": "/bin/sh", "args": ["sh", "-c", _TIGHTEN, runtime.mount, root]}
         spec["hooks"] = {"createContainer": [tighten]}
     return spec
 

@@ -36,13 +36,19 @@ class LocatedError(DockyardError):
         super().__init__(message, hint=hint)
         self.location = location
 
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """All places to show, in the order of the messages."""
+        return () if self.location is None else (self.location,)
+
 
 def excerpt(location: Location) -> str:
     """The lines of `location` marked, with a few around them, in the form that buildx users know.
 
     A single line gets two lines of context on each side, more where the file ends on the other.
     """
-    lines = location.source.text.splitlines() or [""]
+    # Only a line feed ends a line of a Dockerfile; `splitlines` knows a dozen other characters.
+    lines = [line.rstrip("\r") for line in location.source.text.removesuffix("\n").split("\n")]
     first, last = max(1, location.first), min(max(location.last, location.first), len(lines))
     start, end = _padded(first, last, len(lines))
     body = [

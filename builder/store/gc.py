@@ -9,6 +9,7 @@ finds. Source of the model: containerd's garbage collection, docs/garbage-collec
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -166,7 +167,9 @@ def _remove_files(root: Root, database: Database) -> Iterator[int]:
         # No row can appear while this transaction lasts, because writers rename and record in theirs.
         with database.write():
             for name in unknown[start : start + _BATCH]:
-                path = root.blob(name)
                 if not database.read("SELECT 1 FROM content WHERE digest = ?", (f"sha256:{name}",)):
-                    yield path.stat().st_size
-                    path.unlink()
+                    # Another collector may have been faster.
+                    with suppress(FileNotFoundError):
+                        size = root.blob(name).stat().st_size
+                        root.blob(name).unlink()
+                        yield size

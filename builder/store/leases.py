@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -101,10 +101,11 @@ class Leases:
         rows = self.all()
         names.update(each.id for each in rows if each.owned)
         now = time.time()
-        dead = [each for each in names if not self.alive(each)]
-        dead += [each.id for each in rows if not each.owned and _expired(each.labels, now)]
-        if dead:
-            self.delete(dead)
+        with ExitStack() as seized:
+            dead = [each for each in names if self._seize(each, seized)]
+            dead += [each.id for each in rows if not each.owned and _expired(each.labels, now)]
+            if dead:
+                self.delete(dead)
         return len(dead)
 
     def alive(self, lease: str) -> bool:
@@ -117,6 +118,21 @@ class Leases:
             return not _lock(fd)
         finally:
             os.close(fd)
+
+    def _seize(self, lease: str, seized: ExitStack) -> bool:
+        """Whether the owner is dead. If so its lock is held by `seized`.
+
+        Held until the file is gone: somebody who has just made it, and has not locked it yet, must not get it.
+        """
+        try:
+            fd = os.open(self._path(lease), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        if _lock(fd):
+            seized.callback(os.close, fd)
+            return True
+        os.close(fd)
+        return False
 
     def _lock(self) -> tuple[str, int]:
         while True:

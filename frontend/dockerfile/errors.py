@@ -36,6 +36,11 @@ class DockerfileErrors(DockerfileError):
         super().__init__("\n".join(str(error) for error in errors), location=errors[0].location)
         self.errors = tuple(errors)
 
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Where each of the errors stands."""
+        return tuple(place for error in self.errors for place in error.locations)
+
 
 class ExpansionError(DockyardError):
     """A word that cannot be expanded."""

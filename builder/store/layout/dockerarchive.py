@@ -93,12 +93,18 @@ def _manifest(files: Files, entry: _Entry, paths: dict[Digest, str]) -> Manifest
 def _layer(files: Files, path: str) -> Descriptor:
     with files.open(path) as stream:
         magic = stream.read(4)
-        stream.seek(0)
-        suffix = next((suffix for start, suffix in _COMPRESSIONS if magic.startswith(start)), "")
-        # A name like this is a claim like any other digest: checked when the blob is copied.
-        claimed = _BLOB_PATH.fullmatch(path)
-        digest = Digest(f"sha256:{claimed[1]}") if claimed else digest_stream(stream)
-    return Descriptor(media_type=DOCKER_LAYER + suffix, digest=digest, size=files.size(path))
+    suffix = next((suffix for start, suffix in _COMPRESSIONS if magic.startswith(start)), "")
+    return Descriptor(
+        media_type=DOCKER_LAYER + suffix, digest=_layer_digest(files, path), size=files.size(path)
+    )
+
+
+def _layer_digest(files: Files, path: str) -> Digest:
+    # A name like this is a claim like any other digest: checked when the blob is copied.
+    if (claimed := _BLOB_PATH.fullmatch(path)) is not None:
+        return Digest(f"sha256:{claimed[1]}")
+    with files.open(path) as stream:
+        return digest_stream(stream)
 
 
 def _names(entry: _Entry) -> tuple[Reference | None, ...]:

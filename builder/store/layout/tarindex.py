@@ -138,11 +138,12 @@ def _pax_records(content: bytes) -> dict[str, str]:
     records: dict[str, str] = {}
     position = 0
     while position < len(content):
-        space = content.find(b" ", position, position + 20)
-        length = _decimal(content[position:space].decode("latin-1")) if space > 0 else 0
-        record = content[space + 1 : position + length - 1]
-        key, equals, value = record.partition(b"=")
-        if length < space - position + 4 or position + length > len(content) or not equals:
+        digits, space, _ = content[position : position + 20].partition(b" ")
+        length = _decimal(digits.decode("latin-1"))
+        record = content[position + len(digits) + 1 : position + length]
+        key, equals, value = record[:-1].partition(b"=")
+        # A record shorter than its own length field would make no progress.
+        if not (space and equals and record.endswith(b"\n")) or position + length > len(content):
             raise InvalidLayout("malformed pax header in the archive")
         records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         position += length

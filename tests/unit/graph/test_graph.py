@@ -70,3 +70,8 @@ def test_the_excerpt_shows_two_lines_around_and_marks_the_one() -> None:
         "Dockerfile:2\n--------------------\n   1 |     FROM busybox\n   2 | >>> RUN false\n   3 |     CMD a\n"
         "--------------------"
     )
+
+
+def test_the_excerpt_counts_lines_as_the_parser_does() -> None:
+    source = SourceFile("Dockerfile", "FROM busybox\r\nRUN a\x0cb\u2028c\r\nRUN false\r\n")
+    assert "   3 | >>> RUN false\n" in excerpt(Location(source, 3, 3))
