@@ -22,7 +22,7 @@ from exporter.outputs import CacheOnlyOutput, ExportOptions, ImageOutput, OciOut
 from exporter.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from builder.api.options import BuildOptions
     from builder.api.workspace import Workspace
@@ -134,10 +134,15 @@ class Export:
         layers = list(dict.fromkeys(layer for stack in self._solution.stacks for layer in stack))
         if vertex is None:
             return self._convert(layers, output)
-        with self._part(vertex, "exporting layers"):
-            return self._convert(layers, output)
+        label = "exporting layers"
+        with self._part(vertex, label):
+            return self._convert(
+                layers, output, lambda done: self._stream.status(vertex, label, current=done)
+            )
 
-    def _convert(self, layers: Sequence[LayerID], output: ExportOptions) -> dict[LayerID, LayerBlob]:
+    def _convert(
+        self, layers: Sequence[LayerID], output: ExportOptions, progress: Callable[[int], None] | None = None
+    ) -> dict[LayerID, LayerBlob]:
         blobs: dict[LayerID, LayerBlob] = {}
         errors: list[BaseException] = []
         workers = Workers(_PARALLEL)
@@ -146,7 +151,7 @@ class Export:
             try:
                 if not errors:
                     blobs[layer] = self._workspace.layers.blob(
-                        layer, _format(output), force=output.force_compression
+                        layer, _format(output), force=output.force_compression, progress=progress
                     )
             except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
                 errors.append(error)

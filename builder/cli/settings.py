@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from builder.system.errors import DockyardError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class RootRequired(DockyardError):

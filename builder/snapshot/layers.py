@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
 import msgspec
 
@@ -33,15 +33,22 @@ from builder.snapshot.tree import TreeLayer, tree_nodes
 from builder.snapshot.unpack import materialize, unpack_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from builder.oci.digest import Digest
     from builder.snapshot.entry import FileView, LayerView, Node
     from builder.snapshot.index import LayerScan
     from builder.snapshot.layerdb import Format, LayerID, LayerRow, LayerTable
+    from builder.snapshot.tarwriter import ByteSink
     from builder.store.protocol import Lease
     from builder.system.locks import CancelToken, KeyLocks
+
+    Progress: TypeAlias = Callable[[int], None]
+
+
+_REPORT: Final = 16 << 20
+"""Bytes between two reports of progress."""
 
 
 class BlobFetcher(Protocol):
@@ -266,11 +273,19 @@ class Layers:
 
     # Blobs.
 
-    def blob(self, layer: LayerID, wanted: Format, *, force: bool = False) -> LayerBlob:
+    def blob(
+        self,
+        layer: LayerID,
+        wanted: Format,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> LayerBlob:
         """The layer as a blob in the content store.
 
         Layers of images keep the form in which they came, unless `force`; all others get the one wanted.
-        Raises: DockyardError, Cancelled.
+        `progress` hears how many bytes of the uncompressed layer have been written. Raises: DockyardError,
+        Cancelled.
         """
         row = self._row(layer)
         keep = row.chain is not None and not force
@@ -280,7 +295,7 @@ class Layers:
                 row = self._row(layer)
                 found = row.blob(None if keep else wanted)
                 if found is None or not self._content.has(found.digest):
-                    found = self._blob_here(layer)[1] if keep else self._write_blob(layer, wanted)
+                    found = self._blob_here(layer)[1] if keep else self._write_blob(layer, wanted, progress)
             row = self._row(layer)
         if row.diff_id is None:
             raise SnapshotError(f"layer {layer} has a blob but no diff id")
@@ -299,10 +314,10 @@ class Layers:
         fetch(original)
         return row, original
 
-    def _write_blob(self, layer: LayerID, wanted: Format) -> Descriptor:
+    def _write_blob(self, layer: LayerID, wanted: Format, progress: Progress | None) -> Descriptor:
         with self._content.ingest(f"layer-{layer}-{wanted.compression}") as ingest:
             with LayerWriter(ingest, wanted.compression, wanted.level) as writer:
-                self._write_tar(layer, writer)
+                self._write_tar(layer, writer if progress is None else _Reporting(writer, progress))
                 written = writer.finish()
             ingest.commit(expected=written.digest, size=written.size)
         blob = Descriptor(
@@ -313,7 +328,7 @@ class Layers:
             save_index(index_layer(node.entry for node in self._recipes[layer]), self._index_path(layer))
         return blob
 
-    def _write_tar(self, layer: LayerID, sink: LayerWriter) -> None:
+    def _write_tar(self, layer: LayerID, sink: ByteSink) -> None:
         if layer in self._recipes:
             write_tar(self._recipes[layer], sink)
         elif self._row(layer).tree:
@@ -344,6 +359,23 @@ class Layers:
         if row is None:
             raise SnapshotError(f"layer {layer} is not in the store any more")
         return row
+
+
+class _Reporting:
+    """Passes bytes on and says now and then how many they were."""
+
+    def __init__(self, sink: ByteSink, progress: Progress) -> None:
+        self._sink = sink
+        self._progress = progress
+        self._written = 0
+        self._reported = 0
+
+    def write(self, chunk: bytes, /) -> object:
+        self._written += len(chunk)
+        if self._written - self._reported >= _REPORT:
+            self._reported = self._written
+            self._progress(self._written)
+        return self._sink.write(chunk)
 
 
 def _remove_tree(path: Path) -> None:

@@ -9,7 +9,7 @@ to see its files.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.graph import File
 from builder.snapshot.copy import FilePlan
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from builder.graph import Vertex
     from builder.oci.digest import Digest
+    from builder.progress.stream import Stream
     from builder.snapshot.digests import FileDigests
     from builder.snapshot.entry import FileView
     from builder.snapshot.layerdb import Format, LayerID
     from builder.snapshot.layers import Layers
     from builder.solver.results import Result
+
+_WRITING: Final = "writing layer"
 
 
 class FileSteps:
@@ -36,6 +39,7 @@ class FileSteps:
         self,
         layers: Layers,
         digests: FileDigests,
+        stream: Stream,
         *,
         now_ns: int,
         exported: frozenset[Digest],
@@ -43,6 +47,7 @@ class FileSteps:
     ) -> None:
         self._layers = layers
         self._digests = digests
+        self._stream = stream
         self._now_ns = now_ns
         self._exported = exported
         self._format = layer_format
@@ -64,8 +69,20 @@ class FileSteps:
             # An archive was laid out there, and goes with the step: its files must not stay where they are.
             self._layers.settle((*base.layers, layer))
         if self._format is not None and vertex.digest in self._exported:
-            self._layers.blob(layer, self._format)
+            self._write_blob(vertex, layer, self._format)
         return layer
+
+    def _write_blob(self, vertex: Vertex, layer: LayerID, layer_format: Format) -> None:
+        written = 0
+
+        def report(done: int) -> None:
+            nonlocal written
+            written = done
+            self._stream.status(vertex.digest, _WRITING, current=done)
+
+        self._layers.blob(layer, layer_format, progress=report)
+        if written:
+            self._stream.status(vertex.digest, _WRITING, current=written, done=True)
 
     def _plan(self, vertex: Vertex, results: Sequence[Result]) -> FilePlan:
         operation = vertex.operation

@@ -69,6 +69,7 @@ def solve(targets: Sequence[Target], tools: Tools, *, layer_format: Format | Non
     files = FileSteps(
         tools.layers,
         tools.digests,
+        tools.stream,
         now_ns=time.time_ns(),
         exported=exported_vertices(roots),
         layer_format=layer_format,

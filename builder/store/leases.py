@@ -75,13 +75,15 @@ class Leases:
                 ((lease, kind, name) for name in names),
             )
 
-    def delete(self, leases: Sequence[str]) -> None:
-        """Ends leases and removes what was being written under them."""
+    def delete(self, leases: Sequence[str]) -> int:
+        """Ends leases and removes what was being written under them; returns how many there were."""
         with self._database.write() as cursor:
             cursor.executemany("DELETE FROM leases WHERE id = ?", ((each,) for each in leases))
+            ended = cursor.rowcount
         remove_stale(self._root.ingests, lambda lease: lease not in leases)
         for each in leases:
             self._path(each).unlink(missing_ok=True)
+        return ended
 
     def all(self) -> tuple[LeaseRow, ...]:
         """Every lease, the living and the dead."""
@@ -104,9 +106,7 @@ class Leases:
         with ExitStack() as seized:
             dead = [each for each in names if self._seize(each, seized)]
             dead += [each.id for each in rows if not each.owned and _expired(each.labels, now)]
-            if dead:
-                self.delete(dead)
-        return len(dead)
+            return self.delete(dead) if dead else 0
 
     def alive(self, lease: str) -> bool:
         """Whether the process lives that owns the lease."""
