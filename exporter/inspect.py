@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from builder.oci.descriptor import Descriptor
-from builder.oci.manifest import Index, Manifest
-from builder.oci.mediatypes import CONFIGS, is_layer, layer_compression
+from builder.oci.mediatypes import CONFIGS, INDEXES, MANIFESTS, is_layer, layer_compression
+from builder.progress.units import format_bytes
 from builder.store.errors import BlobNotFound
-from builder.store.imagegraph import MAX_DEPTH, is_attestation, read_document
+from builder.store.imagegraph import MAX_DEPTH, children, is_attestation, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,39 +40,23 @@ def format_tree(name: str, node: ImageNode) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def format_size(size: int) -> str:
-    """Bytes for people, in powers of ten, as Docker prints them."""
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.3g}{unit}" if value < 1000 else f"{value:.0f}{unit}"
-
-
 def _node(reader: DocumentReader, descriptor: Descriptor, *, depth: int) -> ImageNode:
+    kind = _kind(descriptor)
     try:
         document = read_document(reader, descriptor) if depth <= MAX_DEPTH else None
     except BlobNotFound:
-        return ImageNode(kind=_kind(descriptor, None), descriptor=descriptor, missing=True)
-    below: tuple[Descriptor, ...] = ()
-    if isinstance(document, Index):
-        below = document.manifests
-    elif document is not None:
-        below = (document.config, *document.layers)
-    return ImageNode(
-        kind=_kind(descriptor, document),
-        descriptor=descriptor,
-        children=tuple(_node(reader, each, depth=depth + 1) for each in below),
-    )
+        return ImageNode(kind=kind, descriptor=descriptor, missing=True)
+    below = () if document is None else children(document)
+    nodes = tuple(_node(reader, each, depth=depth + 1) for each in below)
+    return ImageNode(kind=kind, descriptor=descriptor, children=nodes)
 
 
-def _kind(descriptor: Descriptor, document: Manifest | Index | None) -> Kind:
-    if isinstance(document, Index):
+def _kind(descriptor: Descriptor) -> Kind:
+    if descriptor.media_type in INDEXES:
         return "index"
     if is_attestation(descriptor):
         return "attestation"
-    if isinstance(document, Manifest):
+    if descriptor.media_type in MANIFESTS:
         return "manifest"
     if descriptor.media_type in CONFIGS:
         return "config"
@@ -90,7 +74,7 @@ def _line(node: ImageNode) -> str:
     descriptor = node.descriptor
     note = _note(node)
     missing = "  (not in the store)" if node.missing else ""
-    return f"{node.kind}{note}  {descriptor.digest}  {format_size(descriptor.size)}{missing}"
+    return f"{node.kind}{note}  {descriptor.digest}  {format_bytes(descriptor.size)}{missing}"
 
 
 def _note(node: ImageNode) -> str:

@@ -19,7 +19,7 @@ from exporter.annotations import Annotation, parse_attribute
 from exporter.errors import InvalidOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 _LEVELS: Final[dict[Compression, range]] = {
     "gzip": range(10),
@@ -95,7 +95,7 @@ def parse_output(spec: str) -> Output:
     if kind in _LATER:
         raise Unsupported(f"output type {kind!r} is not supported yet", hint="use type=image or type=oci")
     if kind == "cacheonly":
-        _require_known(attributes, frozenset(), kind)
+        _require_known(attributes, (), kind)
         return CacheOnlyOutput()
     if kind == "image":
         return ImageOutput(**_options(attributes, kind, _COMMON))  # type: ignore[arg-type]
@@ -154,9 +154,9 @@ def _options(
     return options
 
 
-def _require_known(attributes: Mapping[str, str], known: frozenset[str] | object, kind: str) -> None:
+def _require_known(attributes: Mapping[str, str], known: Collection[str], kind: str) -> None:
     for name, value in attributes.items():
-        if name in cast("frozenset[str]", known):
+        if name in known:
             continue
         if name not in _FIXED:
             raise InvalidOutput(f"output type {kind} has no attribute {name!r}")

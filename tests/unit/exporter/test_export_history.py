@@ -23,9 +23,10 @@ def test_an_entry_with_a_layer_gets_the_time_of_its_layer() -> None:
     assert times(history) == [FIRST, SECOND]
 
 
-def test_an_entry_without_a_layer_gets_the_time_of_the_entry_before() -> None:
-    history = normalize_history([step(), step(empty=True), step()], [FIRST, SECOND], epoch=None)
-    assert times(history) == [FIRST, FIRST, SECOND]
+def test_an_entry_without_a_layer_gets_the_time_of_the_next_layer_or_else_of_the_last() -> None:
+    steps = [step(), step(empty=True), step(), step(empty=True)]
+    history = normalize_history(steps, [FIRST, SECOND], epoch=None)
+    assert times(history) == [FIRST, SECOND, SECOND, SECOND]
 
 
 def test_a_first_command_without_layer_is_as_old_as_the_first_new_layer_not_as_the_base() -> None:

@@ -17,7 +17,7 @@ from builder.store.layout.reader import open_layout
 from builder.store.selection import open_store
 from exporter.assemble import Assembled, assemble
 from exporter.image import store_image
-from exporter.inspect import ImageNode, format_size, format_tree, inspect_image
+from exporter.inspect import ImageNode, format_tree, inspect_image
 from exporter.oci import layout_entries, write_oci
 from exporter.outputs import OciOutput
 
@@ -147,11 +147,3 @@ def test_text_of_hostile_documents_cannot_drive_a_terminal(assembled: Assembled)
 
     hostile = replace(assembled.root, media_type="a\x1b[2Jb")
     assert "\x1b" not in format_tree("x", ImageNode(kind="blob", descriptor=hostile))
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0B"), (999, "999B"), (1000, "1kB"), (1234, "1.23kB"), (999_950, "1e+03kB"), (5_432_100, "5.43MB")],
-)
-def test_sizes_are_written_for_people(size: int, text: str) -> None:
-    assert format_size(size) == (text if "e" not in text else "1000kB")

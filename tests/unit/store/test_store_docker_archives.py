@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tarfile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +44,13 @@ def load(store: EmbeddedStore, folder: Path) -> list[str]:
         return [image.name for image in load_layout(store, reader)]
 
 
+def test_a_real_archive_is_loaded_like_its_directory(store: EmbeddedStore, tmp_path: Path) -> None:
+    write_archive(tmp_path / "a", LAYER)
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(tmp_path / "a", arcname="")
+    assert load(store, tmp_path / "a.tar") == ["docker.io/library/hello:1"]
+
+
 @pytest.mark.parametrize("layer", [LAYER, gzip.compress(LAYER)], ids=["plain", "gzip"])
 def test_an_archive_is_loaded_under_its_tags(store: EmbeddedStore, tmp_path: Path, layer: bytes) -> None:
     assert load(store, write_archive(tmp_path / "a", layer)) == ["docker.io/library/hello:1"]
@@ -81,6 +89,14 @@ def test_an_untagged_image_has_no_name_to_load(store: EmbeddedStore, tmp_path: P
 def test_a_tag_that_is_none_is_refused(store: EmbeddedStore, tmp_path: Path) -> None:
     with pytest.raises(InvalidLayout, match="has an invalid tag"):
         load(store, write_archive(tmp_path / "a", LAYER, RepoTags=["../x"]))
+
+
+def test_an_archive_of_too_many_images_is_refused(store: EmbeddedStore, tmp_path: Path) -> None:
+    folder = write_archive(tmp_path / "a", LAYER)
+    (entry,) = msgspec.json.decode((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_bytes(msgspec.json.encode([entry] * 1001))
+    with pytest.raises(InvalidLayout, match="lists more than 1000 images"):
+        load(store, folder)
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "missing"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from samples import Sample, put, several, single
@@ -143,6 +144,21 @@ def test_snapshots_go_unless_a_lease_a_label_or_the_caller_keeps_them(store: Emb
 def test_a_file_that_no_row_knows_is_removed(store: EmbeddedStore) -> None:
     store.root.blob(Digest.of(b"x").hex).write_bytes(b"x")
     assert run(store).blobs == 1
+
+
+def test_builds_and_collectors_at_once_leave_a_sound_store(store: EmbeddedStore) -> None:
+    def build(number: int) -> None:
+        with open_store(store.root.path) as own, own.lease() as lease:
+            target = put(lease.content, single(layer=b"%d" % (number % 3)))
+            own.images.set(f"image-{number % 5}", target)
+            own.images.delete(f"image-{(number + 1) % 5}")
+
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(build, number) for number in range(30)]
+        work += [pool.submit(run, store) for _ in range(10)]
+    for each in work:
+        each.result()
+    assert check(store.root, store.database, verify=True) == []
 
 
 def test_labels_that_point_in_a_circle_end(store: EmbeddedStore) -> None:

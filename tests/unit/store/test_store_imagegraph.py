@@ -9,11 +9,11 @@ import pytest
 from samples import AMD64, ARM64, Sample, describe, index_of, several, single
 
 from builder.oci.digest import Digest
-from builder.oci.manifest import InvalidDocument, encode_document, image_index
-from builder.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
+from builder.oci.manifest import InvalidDocument, encode_document, image_index, image_manifest
+from builder.oci.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from builder.platforms import Platform
 from builder.store.errors import BlobNotFound, NoMatchingPlatform
-from builder.store.imagegraph import labels_for, platform_manifests, resolve_platform, walk_image
+from builder.store.imagegraph import MAX_BLOBS, labels_for, platform_manifests, resolve_platform, walk_image
 
 if TYPE_CHECKING:
     from builder.oci.descriptor import Descriptor
@@ -119,6 +119,14 @@ def test_an_index_that_lists_the_same_thousand_times_is_read_once() -> None:
     with pytest.raises(NoMatchingPlatform):
         resolve_platform(Blobs(leaf), leaf.root, AMD64)
     assert len(list(walk_image(Blobs(leaf), leaf.root))) == 4
+
+
+def test_an_image_of_too_many_blobs_is_refused() -> None:
+    layers = tuple(describe(b"%d" % number, OCI_LAYER) for number in range(MAX_BLOBS))
+    content = encode_document(image_manifest(describe(b"{}", OCI_CONFIG), layers))
+    root = describe(content, OCI_MANIFEST)
+    with pytest.raises(InvalidDocument, match="has too many blobs"):
+        list(walk_image(Blobs(Sample(root, {root.digest: content}, {})), root))
 
 
 def test_a_manifest_that_calls_itself_an_index_is_refused() -> None:

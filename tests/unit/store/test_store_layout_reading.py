@@ -259,6 +259,12 @@ def test_a_broken_file_of_the_layout_is_an_error_with_its_path(
     assert str(folder) in str(caught.value)
 
 
+def test_an_index_of_too_many_images_is_refused(folder: Path, tmp_path: Path) -> None:
+    layout(folder, single(), *[single().root] * 1001)
+    with pytest.raises(InvalidLayout, match="lists more than 1000 images"):
+        open_layout(folder, scratch=tmp_path)
+
+
 def test_a_layout_without_index_is_refused_even_with_a_docker_manifest(folder: Path, tmp_path: Path) -> None:
     layout(folder, single())
     (folder / "index.json").rename(folder / "manifest.json")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +101,15 @@ def test_a_lock_file_without_a_lease_is_taken_away(store: EmbeddedStore, leases:
     (store.root.leases / "0123.lock").touch()
     leases.end_dead()
     assert os.listdir(store.root.leases) == []
+
+
+def test_a_new_lease_is_never_taken_for_a_dead_one(store: EmbeddedStore) -> None:
+    def hold(_: int) -> bool:
+        with store.lease() as lease:
+            return lease.content.put(b"kept") is not None
+
+    with ThreadPoolExecutor(4) as pool:
+        held = [pool.submit(hold, number) for number in range(60)]
+        ended = [pool.submit(Leases(store.root, store.database).end_dead) for _ in range(60)]
+    assert all(each.result() for each in held)
+    assert sum(each.result() for each in ended) == 0

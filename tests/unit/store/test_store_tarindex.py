@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.store.errors import InvalidLayout
+from builder.store.layout import tarindex
 from builder.store.layout.tarindex import find_member, scan_tar
 
 if TYPE_CHECKING:
@@ -129,6 +130,12 @@ def test_malformed_pax_records_are_refused(record: bytes) -> None:
             scan_tar(io.BytesIO(content))
     else:
         assert set(scan_tar(io.BytesIO(content))) == {"name"}
+
+
+def test_an_archive_of_too_many_members_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tarindex, "MAX_MEMBERS", 2)
+    with pytest.raises(InvalidLayout, match="more than 2 members"):
+        scan_tar(io.BytesIO(make_tar({"a": b"", "b": b"", "c": b""})))
 
 
 def test_a_sparse_member_is_refused() -> None:
