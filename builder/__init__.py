@@ -10,9 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from builder.api import BuildOptions, BuildResult, ImageOutput, OciOutput, PlatformResult, build
+    from builder.api import (
+        BuildOptions,
+        BuildResult,
+        CacheOnlyOutput,
+        ImageOutput,
+        OciOutput,
+        PlatformResult,
+        build,
+    )
 
-__all__ = ["BuildOptions", "BuildResult", "ImageOutput", "OciOutput", "PlatformResult", "build"]
+__all__ = [
+    "BuildOptions",
+    "BuildResult",
+    "CacheOnlyOutput",
+    "ImageOutput",
+    "OciOutput",
+    "PlatformResult",
+    "build",
+]
 __version__ = "0.1.0"
 
 

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from builder.api.options import BuildOptions, BuildResult, PlatformResult, Secret
     from builder.api.running import run_image
     from builder.api.storage import check_store, collect_garbage
+    from exporter.outputs import CacheOnlyOutput, ImageOutput, OciOutput
 
 _HOMES: Final = {
     "BuildOptions": "builder.api.options",
     "BuildResult": "builder.api.options",
+    "CacheOnlyOutput": "exporter.outputs",
+    "ImageOutput": "exporter.outputs",
+    "OciOutput": "exporter.outputs",
     "PlatformResult": "builder.api.options",
     "Secret": "builder.api.options",
     "build": "builder.api.building",
@@ -27,6 +31,9 @@ _HOMES: Final = {
 __all__ = [
     "BuildOptions",
     "BuildResult",
+    "CacheOnlyOutput",
+    "ImageOutput",
+    "OciOutput",
     "PlatformResult",
     "Secret",
     "build",

@@ -23,5 +23,5 @@ def test_every_example_of_the_python_document_prints_what_it_promises(
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(example, "docs/python.md", "exec"), names)
-        promised = re.findall(r"^#> (.*)$", example, re.MULTILINE)
+        promised = re.findall(r"^# -> (.*)$", example, re.MULTILINE)
         assert printed.getvalue().splitlines() == promised
