@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import TYPE_CHECKING, Final
 
 from builder.executor.errors import ExecutorError
@@ -23,6 +24,8 @@ class Connection:
 
     def __init__(self, settings: Settings) -> None:
         """Starts it. Raises: ExecutorError when this machine or user cannot have one."""
+        # Closing a socket that another thread is sending on could send on what gets its number next.
+        self._guard = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = _spawn(settings, theirs)
@@ -40,7 +43,8 @@ class Connection:
         Raises: ExecutorError when the supervisor has ended.
         """
         try:
-            send_order(self._control, Order(network=network), descriptors)
+            with self._guard:
+                send_order(self._control, Order(network=network), descriptors)
         except OSError as error:
             raise ExecutorError(f"the container supervisor has ended: {error}") from error
 
@@ -52,7 +56,8 @@ class Connection:
 
     def close(self) -> None:
         """Ends it and everything beneath it. May be called twice."""
-        self._control.close()
+        with self._guard:
+            self._control.close()
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()

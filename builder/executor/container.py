@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from builder.executor import devices, layout, mountpoints, overlay, private_binfmt
 from builder.executor.accounts import find_account
-from builder.executor.errors import ExecutorError
 from builder.executor.network import enter_network
 from builder.executor.signals import restore_signals
 from builder.executor.wire import failed, read_request, send_outcome
@@ -45,6 +44,7 @@ _DIRECTORIES: Final = (
     layout.SYSTEM,
     layout.STUBS,
     layout.VIEW,
+    layout.NOTHING,
     layout.SCRATCH,
 )
 
@@ -71,7 +71,7 @@ def become_step(
         state, log = f"{world.run_dir}/{layout.STATE}", layout.log_file(world.run_dir, name)
         arguments = world.runtime.arguments(name, state=state, log=log, bundle=step)
         os.execve(world.runtime_file, arguments, {"PATH": os.defpath})
-    except (OSError, ValueError, ExecutorError) as error:
+    except Exception as error:  # noqa: BLE001 -- the end of this process; whoever waits for the step reads it.
         send_outcome(channel, failed(error))
     finally:
         os._exit(_SETUP_FAILED)
@@ -100,12 +100,10 @@ def _prepare(world: World, request: Request, step: str) -> None:
 def _mount_root(trees_dir: str, request: Request, step: str) -> None:
     stubs, view = f"{step}/{layout.STUBS}", f"{step}/{layout.VIEW}"
     lower = overlay.open_trees(trees_dir, request["lower"])
-    if lower:
-        # At least two directories are needed, and an empty one changes nothing.
-        overlay.mount_lower(view, (overlay.open_directory(stubs), *lower))
     upper, work = _writable_directories(request, step)
     if lower:
-        # Not from the view, whose root is that of the empty directory.
+        # At least two directories are needed, and an empty one changes nothing but the root's attributes.
+        overlay.mount_lower(view, (overlay.open_directory(f"{step}/{layout.NOTHING}"), *lower))
         overlay.copy_attributes(f"/proc/self/fd/{lower[0]}/.", upper)
     mountpoints.make_stubs(view, stubs)
     overlay.mount_writable(

@@ -24,7 +24,7 @@ from builder.executor.names import host_resolver_files, hosts_file, resolver
 from builder.executor.output import Pipes, follow
 from builder.executor.runtimes import exit_code, find_runtime
 from builder.executor.spec import runtime_spec
-from builder.executor.wire import STEP_DESCRIPTORS, Request, Settings, write_request
+from builder.executor.wire import Request, Settings, write_request
 from builder.graph import Exec
 from builder.system.errors import Cancelled
 
@@ -83,7 +83,7 @@ class Executor:
         check_grants(step.operation, self._allow)
         machine = self._started()
         request = self._request(machine, step.operation, step.lower, writable=(step.upper, step.work))
-        with Pipes() as pipes, _launch(machine.connection, request, pipes.streams) as channel:
+        with Pipes() as pipes, self._launch(machine, request, pipes.streams) as channel:
             pipes.give_away()
             return self._finish(machine, channel, pipes.readers, on_output=on_output, cancelled=cancelled)
 
@@ -103,7 +103,7 @@ class Executor:
         check_grants(operation, self._allow)
         machine = self._started()
         request = self._request(machine, operation, lower, writable=None)
-        with Attachment(streams) as own, _launch(machine.connection, request, own.streams) as channel:
+        with Attachment(streams) as own, self._launch(machine, request, own.streams) as channel:
             own.give_away()
             return self._finish(machine, channel, own.readers, on_output=own.write, cancelled=cancelled)
 
@@ -167,6 +167,23 @@ class Executor:
             spec=runtime_spec(operation, run_dir=str(self._run_dir.resolve()), runtime=machine.runtime),
         )
 
+    def _launch(self, machine: _Machine, request: Request, streams: Sequence[int]) -> socket.socket:
+        """Starts the step; the socket that is returned is its channel, and closing it kills the step."""
+        channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        file = write_request(request)
+        try:
+            descriptors = (theirs.fileno(), file, *streams)
+            machine.connection.start(request["network"], descriptors)
+        except ExecutorError as error:
+            channel.close()
+            if self._closed:
+                raise Cancelled from error
+            raise
+        finally:
+            os.close(file)
+            theirs.close()
+        return channel
+
     def _finish(
         self,
         machine: _Machine,
@@ -188,20 +205,3 @@ class Executor:
         if outcome["failure"] is not None:
             raise ExecutorError(outcome["failure"], hint=outcome["hint"])
         return exit_code(outcome["status"], outcome["log"])
-
-
-def _launch(connection: Connection, request: Request, streams: Sequence[int]) -> socket.socket:
-    """Starts the step; the socket that is returned is its channel, and closing it kills the step."""
-    channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    file = write_request(request)
-    try:
-        descriptors = (theirs.fileno(), file, *streams)
-        assert len(descriptors) == STEP_DESCRIPTORS
-        connection.start(request["network"], descriptors)
-    except BaseException:
-        channel.close()
-        raise
-    finally:
-        os.close(file)
-        theirs.close()
-    return channel

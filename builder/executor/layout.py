@@ -24,6 +24,7 @@ HOSTS: Final = "hosts"
 RESOLVER: Final = "resolv.conf"
 STUBS: Final = "stubs"
 VIEW: Final = "view"
+NOTHING: Final = "nothing"
 SCRATCH: Final = "scratch"
 
 

@@ -23,7 +23,8 @@ from builder.system.linux import CLONE_NEWPID, setns, unshare
 if TYPE_CHECKING:
     from builder.executor.wire import Settings
 
-_MAX_LOG: Final = 16 << 10
+# As JSON it may become six times as long, and must fit in a packet.
+_MAX_LOG: Final = 8 << 10
 
 
 class _Step:
@@ -104,11 +105,15 @@ class Reaper:
 
     def _fork_first_of_namespace(self, step: _Step) -> int:
         unshare(CLONE_NEWPID)
-        pid = os.fork()
+        pid: int | None = None
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                # Else the next child, a step or the network, would be put into that namespace too.
+                setns(self._own_pids, CLONE_NEWPID)
         if pid == 0:
             become_step(self._world, step.request, channel=step.channel, streams=step.streams, name=step.name)
-        # Else the next child, a step or the network, would be put into that namespace too.
-        setns(self._own_pids, CLONE_NEWPID)
         return pid
 
     def _make_network(self) -> None:

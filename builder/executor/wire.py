@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Enough for the longest outcome: a runtime's log is cut before.
 MAX_PACKET: Final = 64 << 10
+_MAX_MESSAGE: Final = 4 << 10
 # The channel, the request, and the three standard streams.
 STEP_DESCRIPTORS: Final = 5
 
@@ -88,7 +89,7 @@ def failed(error: Exception) -> Outcome:
     """The outcome of a step, or of the supervisor, that `error` ended before anything ran."""
     hint = error.hint if isinstance(error, ExecutorError) else None
     message = error.message if isinstance(error, ExecutorError) else str(error)
-    return Outcome(status=0, log="", failure=message, hint=hint)
+    return Outcome(status=0, log="", failure=message[:_MAX_MESSAGE], hint=hint)
 
 
 def send_outcome(channel: socket.socket, outcome: Outcome) -> None:

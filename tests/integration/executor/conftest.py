@@ -41,7 +41,7 @@ def _unpack(layout: Path, architecture: str, target: Path) -> None:
     (manifest,) = (each for each in manifests if each["platform"]["architecture"] == architecture)
     for layer in json.loads(_blob(layout, manifest).read_bytes())["layers"]:
         target.mkdir(parents=True, exist_ok=True)
-        command = ["tar", "--numeric-owner", "-xpf", _blob(layout, layer), "-C", target]
+        command = ["tar", "--numeric-owner", "-xpf", str(_blob(layout, layer)), "-C", str(target)]
         subprocess.run(command, check=True)
 
 

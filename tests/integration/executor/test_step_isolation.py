@@ -22,7 +22,7 @@ def test_the_exit_code_is_the_programs(lab: Laboratory) -> None:
 
 
 def test_a_program_that_a_signal_ended_has_the_shells_exit_code(lab: Laboratory) -> None:
-    assert lab.run(lab.step("sh", "-c", "sh -c 'kill -9 $$'")) == 137
+    assert lab.run(lab.step("sh", "-c", "sh -c 'kill -9 $$'; exit $?")) == 137
 
 
 def test_output_and_errors_come_apart(lab: Laboratory) -> None:
@@ -125,9 +125,17 @@ def test_a_user_may_write_to_the_streams_by_name(lab: Laboratory) -> None:
     assert lab.output == {1: b"out\n", 2: b"err\n"}
 
 
-def test_the_null_device_of_the_host_keeps_its_owner(lab: Laboratory) -> None:
+def test_the_devices_of_the_host_keep_their_owner_and_mode(lab: Laboratory) -> None:
+    def state() -> list[tuple[int, int]]:
+        found = [Path(f"/dev/{name}").stat() for name in ("null", "zero", "urandom", "tty")]
+        return [(status.st_uid, status.st_mode) for status in found]
+
+    before = state()
     lab.sh("true", user="www-data")
-    assert Path(os.devnull).stat().st_uid == 0
+    lab.sh(
+        "chown 33 /dev/null /dev/zero /dev/urandom /dev/tty; chmod 600 /dev/null; chown 33 /proc/keys || true"
+    )
+    assert state() == before
 
 
 @pytest.mark.parametrize(

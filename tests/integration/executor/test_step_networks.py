@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import http.server
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +17,6 @@ from builder.executor import ExecutorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from laboratory import Laboratory
 
@@ -109,3 +111,16 @@ def test_a_network_that_cannot_be_made_is_an_error_with_pastas_words(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(ExecutorError, match="network could not be set up: no tap device"):
         lab.run(lab.step("true", network="default"))
+
+
+def test_on_a_machine_without_a_way_out_steps_still_have_loopback(lab: Laboratory) -> None:
+    program = (
+        "import sys, threading; from pathlib import Path; from laboratory import Laboratory\n"
+        "lab = Laboratory(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "with lab.executor: lab.sh('ip -o link | wc -l', network='default')\n"
+        "print(lab.text, end='')"
+    )
+    command = ["unshare", "-n", sys.executable, "-c", program, str(lab.folder), str(lab.trees)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "1\n", "")

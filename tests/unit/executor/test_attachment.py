@@ -21,16 +21,19 @@ def null() -> Iterator[int]:
     os.close(descriptor)
 
 
-def test_a_device_is_handed_over_as_it_is(null: int) -> None:
-    with Attachment((null, null, null)) as attachment:
-        assert attachment.streams == (null, null, null) and not attachment.readers
+def test_a_terminal_is_handed_over_as_it_is() -> None:
+    ours, terminal = os.openpty()
+    with Attachment((terminal, terminal, terminal)) as attachment:
+        assert attachment.streams == (terminal, terminal, terminal) and not attachment.readers
+    os.close(ours)
+    os.close(terminal)
 
 
 def test_a_file_is_never_handed_over(tmp_path: Path, null: int) -> None:
     with (tmp_path / "out").open("wb") as out, Attachment((null, out.fileno(), null)) as attachment:
         _, stream, _ = attachment.streams
         assert os.fstat(stream).st_ino != os.fstat(out.fileno()).st_ino
-        attachment.write(attachment.readers.popitem()[1], b"through the pipe")
+        attachment.write(1, b"through the pipe")
     assert (tmp_path / "out").read_bytes() == b"through the pipe"
 
 

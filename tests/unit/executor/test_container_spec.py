@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -118,14 +118,10 @@ def test_devices_come_from_a_tree_where_no_other_can_be_opened() -> None:
 
 
 def test_crun_is_made_to_keep_device_nodes_of_the_image_closed() -> None:
-    assert spec(CRUN)["hooks"] == {
-        "createContainer": [
-            {
-                "path": "/usr/bin/mount",
-                "args": ["mount", "-n", "-o", "remount,bind,nodev", "/run/d/step/rootfs"],
-            }
-        ]
-    }
+    hooks: Any = spec(CRUN)["hooks"]
+    (hook,) = hooks["createContainer"]
+    assert hook["path"] == "/bin/sh" and hook["args"][-2:] == ["/usr/bin/mount", "/run/d/step/rootfs"]
+    assert "remount,bind,nodev" in hook["args"][2]
     assert "hooks" not in spec(RUNC)
 
 

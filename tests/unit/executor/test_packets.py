@@ -62,6 +62,12 @@ def test_a_failure_keeps_its_message_and_hint(ends: Ends) -> None:
     assert outcome is not None and (outcome["failure"], outcome["hint"]) == ("what", "what to do")
 
 
+def test_a_failure_of_any_length_fits_into_a_packet(ends: Ends) -> None:
+    send_outcome(ends[1], failed(ExecutorError("\x01" * 1_000_000)))
+    outcome = receive_outcome(ends[0])
+    assert outcome is not None and outcome["failure"] is not None and outcome["failure"][:2] == "\x01\x01"
+
+
 def test_a_supervisor_that_went_away_leaves_no_outcome(ends: Ends) -> None:
     ends[1].close()
     assert receive_outcome(ends[0]) is None
