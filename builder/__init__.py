@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from builder.api import (
+        Base,
         BuildOptions,
         BuildResult,
         CacheOnlyOutput,
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
         OciOutput,
         PlatformResult,
         build,
+        find_base,
     )
 
 __all__ = [
+    "Base",
     "BuildOptions",
     "BuildResult",
     "CacheOnlyOutput",
@@ -28,6 +31,7 @@ __all__ = [
     "OciOutput",
     "PlatformResult",
     "build",
+    "find_base",
 ]
 __version__ = "0.1.0"
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from builder.api.bases import Base, find_base
     from builder.api.building import build
     from builder.api.options import BuildOptions, BuildResult, PlatformResult, Secret
     from builder.api.running import run_image
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from exporter.outputs import CacheOnlyOutput, ImageOutput, OciOutput
 
 _HOMES: Final = {
+    "Base": "builder.api.bases",
     "BuildOptions": "builder.api.options",
     "BuildResult": "builder.api.options",
     "CacheOnlyOutput": "exporter.outputs",
@@ -26,9 +28,11 @@ _HOMES: Final = {
     "build": "builder.api.building",
     "check_store": "builder.api.storage",
     "collect_garbage": "builder.api.storage",
+    "find_base": "builder.api.bases",
     "run_image": "builder.api.running",
 }
 __all__ = [
+    "Base",
     "BuildOptions",
     "BuildResult",
     "CacheOnlyOutput",
@@ -39,6 +43,7 @@ __all__ = [
     "build",
     "check_store",
     "collect_garbage",
+    "find_base",
     "run_image",
 ]
 

@@ -76,6 +76,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             locks=workspace.locks,
             stream=stream,
             cancelled=cancelled,
+            secrets=options.secrets,
             jobs=options.jobs,
         )
         solution = solve(targets, tools, layer_format=layer_format(outputs))

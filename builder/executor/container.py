@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from builder.executor import devices, layout, mountpoints, overlay, private_binfmt
 from builder.executor.accounts import find_account
 from builder.executor.network import enter_network
+from builder.executor.secrets import write_secrets
 from builder.executor.signals import restore_signals
 from builder.executor.wire import failed, read_request, send_outcome
 from builder.system.linux import (
@@ -90,6 +91,7 @@ def _prepare(world: World, request: Request, step: str) -> None:
     mount("sysfs", f"{step}/{layout.SYSTEM}", "sysfs", flags=MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _write(f"{step}/{layout.HOSTS}", request["hosts"])
     _write(f"{step}/{layout.RESOLVER}", request["resolver"])
+    write_secrets(request["secrets"], f"{step}/{layout.SECRETS}")
     spec = _with_account(request["spec"], request["user"], f"{step}/{layout.ROOT}")
     _write(f"{step}/config.json", json.dumps(spec))
     if request["emulation"] is not None:
@@ -105,7 +107,7 @@ def _mount_root(trees_dir: str, request: Request, step: str) -> None:
         # At least two directories are needed, and an empty one changes nothing but the root's attributes.
         overlay.mount_lower(view, (overlay.open_directory(f"{step}/{layout.NOTHING}"), *lower))
         overlay.copy_attributes(f"/proc/self/fd/{lower[0]}/.", upper)
-    mountpoints.make_stubs(view, stubs)
+    mountpoints.make_stubs(view, stubs, [secret["path"] for secret in request["secrets"]])
     overlay.mount_writable(
         f"{step}/{layout.ROOT}",
         (overlay.open_directory(stubs), *lower),

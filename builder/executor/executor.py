@@ -23,6 +23,7 @@ from builder.executor.grants import check_grants
 from builder.executor.names import host_resolver_files, hosts_file, resolver
 from builder.executor.output import Pipes, follow
 from builder.executor.runtimes import exit_code, find_runtime
+from builder.executor.secrets import SecretFile, secret_request
 from builder.executor.spec import runtime_spec
 from builder.executor.wire import Request, Settings, write_request
 from builder.graph import Exec
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from builder.executor.output import Cancellation
     from builder.executor.runtimes import Runtime
+    from builder.executor.secrets import SecretRequest
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +44,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     `lower` are the names of layer trees in the trees directory, topmost first; none: an empty file system.
     `upper` receives what changes, and `work` belongs to the overlay: both empty directories on one file
     system, made and removed by the caller. Running gives `upper` the attributes of the root below it.
+    `secrets` are files, and `secret_env` variables, that leave no trace in what the step makes.
     """
 
     operation: Exec
     lower: tuple[str, ...]
     upper: Path
     work: Path
+    secrets: tuple[SecretFile, ...] = ()
+    secret_env: tuple[tuple[str, str], ...] = ()
 
 
 class _Machine(NamedTuple):
@@ -82,7 +87,14 @@ class Executor:
         """
         check_grants(step.operation, self._allow)
         machine = self._started()
-        request = self._request(machine, step.operation, step.lower, writable=(step.upper, step.work))
+        request = self._request(
+            machine,
+            step.operation,
+            step.lower,
+            writable=(step.upper, step.work),
+            secrets=[secret_request(each) for each in step.secrets],
+            secret_env=dict(step.secret_env),
+        )
         with Pipes() as pipes, self._launch(machine, request, pipes.streams) as channel:
             pipes.give_away()
             return self._finish(machine, channel, pipes.readers, on_output=on_output, cancelled=cancelled)
@@ -147,7 +159,14 @@ class Executor:
         return _Machine(Connection(settings), runtime, files)
 
     def _request(
-        self, machine: _Machine, operation: Exec, lower: Sequence[str], *, writable: tuple[Path, Path] | None
+        self,
+        machine: _Machine,
+        operation: Exec,
+        lower: Sequence[str],
+        *,
+        writable: tuple[Path, Path] | None,
+        secrets: Sequence[SecretRequest] = (),
+        secret_env: Mapping[str, str] | None = None,
     ) -> Request:
         if operation.network == "default" and shutil.which("pasta") is None:
             raise ExecutorError(
@@ -164,7 +183,14 @@ class Executor:
             emulation=find_emulation(operation.platform),
             hosts=hosts_file(operation.hostname, operation.extra_hosts),
             resolver=resolver(operation.network, machine.resolver_files).text,
-            spec=runtime_spec(operation, run_dir=str(self._run_dir.resolve()), runtime=machine.runtime),
+            secrets=secrets,
+            spec=runtime_spec(
+                operation,
+                run_dir=str(self._run_dir.resolve()),
+                runtime=machine.runtime,
+                secrets=secrets,
+                secret_env=secret_env,
+            ),
         )
 
     def _launch(self, machine: _Machine, request: Request, streams: Sequence[int]) -> socket.socket:

@@ -26,6 +26,7 @@ STUBS: Final = "stubs"
 VIEW: Final = "view"
 NOTHING: Final = "nothing"
 SCRATCH: Final = "scratch"
+SECRETS: Final = "secrets"
 
 
 def log_file(run_dir: str, name: str) -> str:

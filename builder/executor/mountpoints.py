@@ -11,20 +11,24 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from builder.executor.errors import ExecutorError
 from builder.executor.overlay import copy_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DIRECTORIES: Final = ("proc", "sys", "dev")
 _FILES: Final = ("etc/hosts", "etc/resolv.conf")
 _MAX_LINKS: Final = 40
 
 
-def make_stubs(view: str, stubs: str) -> None:
+def make_stubs(view: str, stubs: str, files: Sequence[str] = ()) -> None:
     """Makes in the empty directory `stubs` the mount points that the image at `view` does not have.
 
-    A directory that the image has already keeps its attributes there.
+    `files` are paths of files that are mounted besides the usual ones. A directory that the image has already
+    keeps its attributes there.
     Raises: ExecutorError when the image has something else in such a place.
     """
     for path in _DIRECTORIES:
@@ -36,7 +40,7 @@ def make_stubs(view: str, stubs: str) -> None:
             )
         if mode is None:
             _make_directory(stubs, path)
-    for path in _FILES:
+    for path in (*_FILES, *files):
         location, mode = locate(view, path)
         if mode is not None and not stat.S_ISREG(mode):
             raise ExecutorError(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from builder.executor.runtimes import Runtime
+    from builder.executor.secrets import SecretRequest
     from builder.graph import Exec
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -101,8 +102,15 @@ class Spec(TypedDict):
     hooks: NotRequired[Mapping[str, object]]
 
 
-def runtime_spec(operation: Exec, *, run_dir: str, runtime: Runtime) -> Spec:
-    """The config.json of `operation`'s container, but for the user.
+def runtime_spec(
+    operation: Exec,
+    *,
+    run_dir: str,
+    runtime: Runtime,
+    secrets: Sequence[SecretRequest] = (),
+    secret_env: Mapping[str, str] | None = None,
+) -> Spec:
+    """The config.json of `operation`'s container, but for the user; `secret_env` wins over its variables.
 
     Raises: ExecutorError or Unsupported for what no container can be given.
     """
@@ -115,10 +123,13 @@ def runtime_spec(operation: Exec, *, run_dir: str, runtime: Runtime) -> Spec:
     root = f"{bundle}/{layout.ROOT}"
     spec = Spec(
         ociVersion="1.0.2",
-        process=_process(operation),
+        process=_process(operation, secret_env or {}),
         root={"path": root},
         hostname=operation.hostname or DEFAULT_HOSTNAME,
-        mounts=_mounts(bundle, operation.shm_size or DEFAULT_SHM_SIZE),
+        mounts=[
+            *_mounts(bundle, operation.shm_size or DEFAULT_SHM_SIZE),
+            *_secret_mounts(secrets, f"{bundle}/{layout.SECRETS}"),
+        ],
         linux={
             "namespaces": [{"type": each} for each in _NAMESPACES],
             "maskedPaths": _MASKED,
@@ -134,10 +145,10 @@ def runtime_spec(operation: Exec, *, run_dir: str, runtime: Runtime) -> Spec:
     return spec
 
 
-def _process(operation: Exec) -> Process:
+def _process(operation: Exec, secret_env: Mapping[str, str]) -> Process:
     if not operation.args:
         raise ExecutorError("a step needs a program to run")
-    environment = _environment(operation)
+    environment = _environment(operation, secret_env)
     for text in (*operation.args, *environment, operation.cwd):
         _check_text(text)
     return Process(
@@ -153,8 +164,8 @@ def _process(operation: Exec) -> Process:
     )
 
 
-def _environment(operation: Exec) -> list[str]:
-    pairs = dict(operation.env)
+def _environment(operation: Exec, secret_env: Mapping[str, str]) -> list[str]:
+    pairs = {**dict(operation.env), **secret_env}
     for name, value in (*operation.proxy_env, ("PATH", DEFAULT_PATH)):
         pairs.setdefault(name, value)
     return [f"{name}={value}" for name, value in pairs.items()]
@@ -192,6 +203,14 @@ def _mounts(bundle: str, shm_size: int) -> list[Mount]:
         _mount("/sys", "bind", f"{bundle}/{layout.SYSTEM}", ["bind", "ro", *quiet]),
         _mount("/etc/hosts", "bind", f"{bundle}/{layout.HOSTS}", ["bind", *quiet]),
         _mount("/etc/resolv.conf", "bind", f"{bundle}/{layout.RESOLVER}", ["bind", *quiet]),
+    ]
+
+
+def _secret_mounts(secrets: Sequence[SecretRequest], directory: str) -> list[Mount]:
+    options = ["bind", "ro", "nosuid", "nodev", "noexec"]
+    return [
+        _mount(f"/{secret['path']}", "bind", f"{directory}/{number}", options)
+        for number, secret in enumerate(secrets)
     ]
 
 

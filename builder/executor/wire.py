@@ -19,6 +19,7 @@ from builder.executor.errors import ExecutorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from builder.executor.secrets import SecretRequest
     from builder.executor.spec import Spec
 
 # Enough for the longest outcome: a runtime's log is cut before.
@@ -67,6 +68,7 @@ class Request(TypedDict):
     emulation: str | None
     hosts: str
     resolver: str
+    secrets: Sequence[SecretRequest]
     spec: Spec
 
 

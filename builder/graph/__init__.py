@@ -16,6 +16,7 @@ from builder.graph.operations import (
     Network,
     Operation,
     Owner,
+    SecretMount,
 )
 from builder.graph.vertex import Description, Vertex, vertex, walk
 
@@ -32,6 +33,7 @@ __all__ = [
     "Network",
     "Operation",
     "Owner",
+    "SecretMount",
     "SourceFile",
     "Target",
     "Vertex",

@@ -86,6 +86,23 @@ class File(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     actions: tuple[Copy | MakeDirectory, ...]
 
 
+class SecretMount(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret that a command may read. Its value is never part of the graph, nor of a cache key.
+
+    `id` names it among the secrets of the caller. It is a file at `target` (absolute; empty: no file) with
+    `mode`, `uid` and `gid`, and the value of the variable `env` (empty: none). One that the caller does not
+    have is no file and an empty variable, or, if it is `required`, an error.
+    """
+
+    id: str
+    target: str = ""
+    env: str = ""
+    mode: int = 0o400
+    uid: int = 0
+    gid: int = 0
+    required: bool = False
+
+
 class Exec(msgspec.Struct, frozen=True, kw_only=True, tag="exec"):
     """Runs `args` in a container whose root is input `base` (None: an empty file system).
 
@@ -106,6 +123,7 @@ class Exec(msgspec.Struct, frozen=True, kw_only=True, tag="exec"):
     ulimits: tuple[tuple[str, int, int], ...] = ()
     cgroup_parent: str = ""
     proxy_env: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[SecretMount, ...] = ()
 
 
 class Merge(msgspec.Struct, frozen=True, tag="merge"):

@@ -6,12 +6,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from builder.solver.errors import ProcessFailed
+from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from builder.executor import Executor
+    from builder.executor.secrets import SecretFile
     from builder.graph import Exec, Vertex
     from builder.progress.stream import Stream
     from builder.snapshot.layerdb import LayerID
@@ -28,12 +30,15 @@ class RunSteps:
         open_executor: Callable[[], Executor],
         stream: Stream,
         cancelled: threading.Event,
+        *,
+        secrets: Mapping[str, bytes | Callable[[], bytes]],
     ) -> None:
         self._layers = layers
         self._open_executor = open_executor
         self._executor: Executor | None = None
         self._stream = stream
         self._cancelled = cancelled
+        self._secrets = secrets
         self._guard = threading.Lock()
 
     def run(self, vertex: Vertex, operation: Exec, base: Layered, scratch: Path) -> LayerID:
@@ -48,7 +53,15 @@ class RunSteps:
         upper, work = scratch / "upper", scratch / "work"
         upper.mkdir()
         work.mkdir()
-        step = Step(operation=operation, lower=tuple(reversed(lowest_first)), upper=upper, work=work)
+        files, variables = self._reveal(operation)
+        step = Step(
+            operation=operation,
+            lower=tuple(reversed(lowest_first)),
+            upper=upper,
+            work=work,
+            secrets=files,
+            secret_env=variables,
+        )
         exit_code = self._started().run(
             step,
             on_output=lambda source, output: self._stream.log(vertex.digest, 1 if source == 1 else 2, output),
@@ -57,6 +70,23 @@ class RunSteps:
         if exit_code != 0:
             raise ProcessFailed(vertex, operation, exit_code)
         return self._layers.adopt(upper)
+
+    def _reveal(self, operation: Exec) -> tuple[tuple[SecretFile, ...], tuple[tuple[str, str], ...]]:
+        """The values of the secrets that a command may read, as files and as variables."""
+        from builder.executor.secrets import SecretFile
+
+        files: list[SecretFile] = []
+        variables: list[tuple[str, str]] = []
+        for mount in operation.secrets:
+            secret = self._secrets.get(mount.id)
+            if secret is None and mount.required:
+                raise DockyardError(f"secret {mount.id}: not found", hint="give it to the build")
+            value = secret() if callable(secret) else secret
+            if mount.target and value is not None:
+                files.append(SecretFile(mount.target, value, mount.mode, mount.uid, mount.gid))
+            if mount.env:
+                variables.append((mount.env, (value or b"").decode(errors="replace")))
+        return tuple(files), tuple(variables)
 
     def _started(self) -> Executor:
         with self._guard:

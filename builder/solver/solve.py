@@ -16,7 +16,7 @@ from builder.solver.workers import Workers
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from builder.cache.records import CacheRecords
     from builder.executor import Executor
@@ -56,6 +56,7 @@ class Tools(NamedTuple):
     locks: KeyLocks
     stream: Stream
     cancelled: threading.Event
+    secrets: Mapping[str, bytes | Callable[[], bytes]]
     jobs: int | None = None
 
 
@@ -74,7 +75,7 @@ def solve(targets: Sequence[Target], tools: Tools, *, layer_format: Format | Non
         exported=exported_vertices(roots),
         layer_format=layer_format,
     )
-    runs = RunSteps(tools.layers, tools.open_executor, tools.stream, tools.cancelled)
+    runs = RunSteps(tools.layers, tools.open_executor, tools.stream, tools.cancelled, secrets=tools.secrets)
     operators = Operators(
         tools.sources,
         files,

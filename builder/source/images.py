@@ -82,7 +82,16 @@ class Images:
         return self._resolve(parse_reference(name), root, layout, platform)
 
     def layers(self, operation: Image) -> tuple[LayerID, ...]:
-        """The layers of an image that was found before, lowest first."""
+        """The layers of an image, lowest first: one that was found before, or that the store has.
+
+        Raises: ImageNotFound, StoreError, InvalidDocument.
+        """
+        if operation.digest not in self._found:
+            here = self.from_store(operation.reference, operation.platform).found.descriptor.digest
+            if here != operation.digest:
+                raise ImageNotFound(
+                    f"{operation.reference} is {here} in the store, but the graph was made for {operation.digest}"
+                )
         return self.register(*self._found[operation.digest])
 
     def register(self, found: PlatformManifest, reader: BlobReader) -> tuple[LayerID, ...]:
