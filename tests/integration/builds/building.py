@@ -129,11 +129,16 @@ class Project:
     def build(self, dockerfile: str | None, *options: str) -> Outcome:
         return self.dockyard(*self.build_arguments(dockerfile, *options))
 
-    def image(self, dockerfile: str | None, *options: str, platform: str = "") -> Image:
-        """Builds to an OCI archive and reads it; a build that fails shows its output."""
-        archive = self.context.parent / "image.tar"
-        outcome = self.build(dockerfile, "-o", f"type=oci,dest={archive}", *options)
+    def built(self, dockerfile: str | None, *options: str) -> Outcome:
+        """A build that must succeed; one that fails shows its output."""
+        outcome = self.build(dockerfile, *options)
         assert outcome.code == 0, outcome.err
+        return outcome
+
+    def image(self, dockerfile: str | None, *options: str, platform: str = "") -> Image:
+        """Builds to an OCI archive and reads it."""
+        archive = self.context.parent / "image.tar"
+        self.built(dockerfile, "-o", f"type=oci,dest={archive}", *options)
         return read_archive(archive, platform)
 
 

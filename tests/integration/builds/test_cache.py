@@ -33,52 +33,52 @@ def sources(project: Project) -> Project:
 
 
 def test_the_same_build_again_does_nothing(sources: Project) -> None:
-    sources.build(TEXT, "-t", "app")
+    sources.built(TEXT, "-t", "app")
     again = sources.build(TEXT, "-t", "app")
     assert (again.executed, len(again.cached)) == ([], 6), again.err
 
 
 def test_a_change_outside_the_copied_paths_keeps_the_cache(sources: Project) -> None:
-    sources.build(TEXT, "-t", "app")
+    sources.built(TEXT, "-t", "app")
     sources.write("unrelated", "changed")
-    assert sources.build(TEXT, "-t", "app").executed == []
+    assert sources.built(TEXT, "-t", "app").executed == []
 
 
 def test_a_changed_file_runs_what_depends_on_it_and_nothing_else(sources: Project) -> None:
-    sources.build(TEXT, "-t", "app")
+    sources.built(TEXT, "-t", "app")
     sources.write("docs/index", "changed")
-    executed = sources.build(TEXT, "-t", "app").executed
+    executed = sources.built(TEXT, "-t", "app").executed
     assert [step.partition("] ")[2] for step in executed] == ["COPY docs docs", "RUN ls docs"]
 
 
 def test_a_stage_that_makes_the_same_file_again_stops_the_change(sources: Project) -> None:
-    sources.build(TEXT, "-t", "app")
+    sources.built(TEXT, "-t", "app")
     sources.write("src/a", "")
     sources.write("src/b", "a")
-    executed = sources.build(TEXT, "-t", "app").executed
+    executed = sources.built(TEXT, "-t", "app").executed
     assert [step.partition("] ")[2] for step in executed] == ["COPY src /src", "RUN cat /src/* > /result"]
 
 
 def test_a_touched_file_is_not_a_change(sources: Project) -> None:
-    sources.build(TEXT, "-t", "app")
+    sources.built(TEXT, "-t", "app")
     os.utime(sources.context / "docs/index", (1, 1))
-    assert sources.build(TEXT, "-t", "app").executed == []
+    assert sources.built(TEXT, "-t", "app").executed == []
 
 
 def test_a_changed_mode_is_a_change(sources: Project) -> None:
-    sources.build(TEXT, "-t", "app")
+    sources.built(TEXT, "-t", "app")
     (sources.context / "docs/index").chmod(0o755)
-    assert len(sources.build(TEXT, "-t", "app").executed) == 2
+    assert len(sources.built(TEXT, "-t", "app").executed) == 2
 
 
 def test_no_cache_runs_every_step_again(sources: Project) -> None:
-    sources.build(TEXT, "-t", "app")
-    assert len(sources.build(TEXT, "--no-cache", "-t", "app").executed) >= 5
+    sources.built(TEXT, "-t", "app")
+    assert len(sources.built(TEXT, "--no-cache", "-t", "app").executed) >= 5
 
 
 def test_a_build_argument_that_is_used_runs_the_step_again(project: Project) -> None:
     text = "FROM busybox\nARG V=1\nRUN echo $V > /v\n"
-    project.build(text, "-t", "app")
+    project.built(text, "-t", "app")
     assert len(project.build(text, "--build-arg", "V=2", "-t", "app").executed) == 1
 
 

@@ -71,7 +71,7 @@ def test_the_same_inputs_and_epoch_make_the_same_bytes_on_two_roots(project: Pro
     digests = []
     for name in ("one", "two"):
         project.root = tmp_path / name
-        project.build(
+        project.built(
             text, "--build-arg", "SOURCE_DATE_EPOCH=1", "-t", "x", "--platform", "linux/amd64,linux/arm64"
         )
         digests.append(
@@ -81,13 +81,13 @@ def test_the_same_inputs_and_epoch_make_the_same_bytes_on_two_roots(project: Pro
 
 
 def test_tags_are_normalised_as_docker_does(project: Project) -> None:
-    project.build("FROM busybox\n", "-t", "app", "-t", "example.org/app:2")
+    project.built("FROM busybox\n", "-t", "app", "-t", "example.org/app:2")
     listed = [json.loads(line) for line in project.dockyard("images", "--format", "json").out.splitlines()]
     assert [(each["name"], each["tag"]) for each in listed] == [("app", "latest"), ("example.org/app", "2")]
 
 
 def test_save_and_load_carry_an_image_to_another_root(project: Project, tmp_path: Path) -> None:
-    project.build("FROM busybox\nRUN echo hi > /hi\nCMD cat /hi\n", "-t", "app:1")
+    project.built("FROM busybox\nRUN echo hi > /hi\nCMD cat /hi\n", "-t", "app:1")
     assert project.dockyard("save", "-o", str(tmp_path / "app.tar"), "app:1").code == 0
     project.root = tmp_path / "other"
     assert project.dockyard("load", "-i", str(tmp_path / "app.tar")).code == 0
@@ -103,7 +103,7 @@ def test_a_loaded_image_is_a_base_without_a_build_context(project: Project) -> N
 
 
 def test_a_removed_image_is_collected_and_the_store_stays_sound(project: Project) -> None:
-    project.build("FROM busybox\nRUN true\n", "-t", "app:1")
+    project.built("FROM busybox\nRUN true\n", "-t", "app:1")
     assert project.dockyard("rmi", "app:1").code == 0
     assert project.dockyard("store", "gc").code == 0
     checked = project.dockyard("store", "gc", "--check")
@@ -137,7 +137,7 @@ def test_several_platforms_are_refused_by_the_classic_store_before_any_work(proj
 
 
 def test_images_of_the_inactive_store_are_hidden_and_come_back(project: Project) -> None:
-    project.build("FROM busybox\n", "-t", "app:1")
+    project.built("FROM busybox\n", "-t", "app:1")
     project.dockyard("store", "use", "docker")
     hidden = project.dockyard("images", "-q").out
     project.dockyard("store", "use", "containerd")

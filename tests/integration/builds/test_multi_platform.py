@@ -67,7 +67,7 @@ def test_an_image_of_another_platform_runs_from_the_store(project: Project) -> N
 
 
 def test_an_archive_of_a_tagged_image_is_in_the_store_too(project: Project, tmp_path: Path) -> None:
-    project.build(MACHINE, "-t", "machine:1", "-o", f"type=oci,dest={tmp_path / 'image.tar'}")
+    project.built(MACHINE, "-t", "machine:1", "-o", f"type=oci,dest={tmp_path / 'image.tar'}")
     assert project.dockyard("run", "machine:1").out == "amd64 x86_64\n"
 
 
@@ -75,7 +75,7 @@ def test_context_layers_are_shared_by_all_platforms(project: Project, tmp_path: 
     project.write("file", "content")
     archive = tmp_path / "image.tar"
     text = "FROM busybox\nCOPY file /opt/app/file\n"
-    project.build(text, "--platform", PLATFORMS, "-o", f"type=oci,dest={archive}")
+    project.built(text, "--platform", PLATFORMS, "-o", f"type=oci,dest={archive}")
     tops = {
         read_archive(archive, platform).manifest["layers"][-1]["digest"] for platform in PLATFORMS.split(",")
     }
