@@ -7,7 +7,7 @@ implies without listing them come from the layers below.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NewType
+from typing import TYPE_CHECKING, Any, Final, NewType
 
 import msgspec
 
@@ -17,8 +17,7 @@ from builder.oci.mediatypes import Compression, layer_compression
 from builder.store.database import Schema
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from builder.store.database import Database
@@ -104,15 +103,13 @@ class LayerTable:
 
     def get(self, layer: LayerID) -> LayerRow | None:
         """The row of `layer`; None when it has been collected."""
+        # One statement: between two, another thread could give the layer a blob, and with it a diff ID.
         rows = self._database.read(
-            "SELECT id, chain, diff_id, tree, created_ns FROM layers WHERE id = ?", (layer,)
+            "SELECT id, chain, diff_id, tree, created_ns, media_type, digest, size, level "
+            "FROM layers LEFT JOIN layer_blobs ON layer = id WHERE id = ? ORDER BY layer_blobs.rowid",
+            (layer,),
         )
-        if not rows:
-            return None
-        blobs = self._database.read(
-            "SELECT media_type, digest, size, level FROM layer_blobs WHERE layer = ? ORDER BY rowid", (layer,)
-        )
-        return _row(rows[0], blobs)
+        return _row(rows) if rows else None
 
     def set_tree(self, layer: LayerID) -> None:
         """Says that the tree is there."""
@@ -152,19 +149,18 @@ class LayerTable:
 _NO_LEVEL: Final = -100
 
 
-def _row(columns: sqlite3.Row | tuple[object, ...], blobs: list[tuple[object, ...]]) -> LayerRow:
-    identity, chain, diff_id, tree, created_ns = columns
+def _row(rows: Sequence[tuple[Any, ...]]) -> LayerRow:
+    layer, chain, diff_id, tree, created_ns = rows[0][:5]
     return LayerRow(
-        id=LayerID(int(str(identity))),
-        chain=Digest(str(chain)) if chain is not None else None,
-        diff_id=DiffID(Digest(str(diff_id))) if diff_id is not None else None,
+        id=LayerID(layer),
+        chain=Digest(chain) if chain is not None else None,
+        diff_id=DiffID(Digest(diff_id)) if diff_id is not None else None,
         tree=bool(tree),
-        created_ns=int(str(created_ns)),
-        blobs=tuple(_blob(blob) for blob in blobs),
+        created_ns=created_ns,
+        blobs=tuple(_blob(*row[5:]) for row in rows if row[5] is not None),
     )
 
 
-def _blob(columns: tuple[object, ...]) -> tuple[Descriptor, int | None]:
-    media_type, digest, size, level = columns
-    descriptor = Descriptor(media_type=str(media_type), digest=Digest(str(digest)), size=int(str(size)))
-    return descriptor, None if level == _NO_LEVEL else int(str(level))
+def _blob(media_type: str, digest: str, size: int, level: int) -> tuple[Descriptor, int | None]:
+    descriptor = Descriptor(media_type=media_type, digest=Digest(digest), size=size)
+    return descriptor, None if level == _NO_LEVEL else level
