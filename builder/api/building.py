@@ -65,7 +65,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         require_multi_platform(store.capabilities, platforms)
         require_writable(outputs, stdout_is_terminal=sys.stdout.isatty())
         workspace = stack.enter_context(open_workspace(store, cancelled))
-        inputs = _open_inputs(options, workspace, stream, stack)
+        inputs = _open_inputs(options, workspace, stream, stack, several=len(platforms) > 1)
         targets = options.definition or _read_dockerfile(options, platforms, inputs, stream)
         tools = Tools(
             sources=inputs,
@@ -92,12 +92,14 @@ def _platforms(options: BuildOptions) -> tuple[Platform, ...]:
     return parse_platforms(options.platforms) or (host_platform(),)
 
 
-def _open_inputs(options: BuildOptions, workspace: Workspace, stream: Stream, stack: ExitStack) -> Inputs:
+def _open_inputs(
+    options: BuildOptions, workspace: Workspace, stream: Stream, stack: ExitStack, *, several: bool
+) -> Inputs:
     images = Images(
         workspace.store, workspace.lease, workspace.layers, scratch=workspace.paths.work, stack=stack
     )
     main = Path(options.context) if options.context is not None else None
-    return Inputs(images, stream, stack, main=main, named=options.build_contexts)
+    return Inputs(images, stream, stack, main=main, named=options.build_contexts, several=several)
 
 
 def _open_executor(options: BuildOptions, workspace: Workspace, stack: ExitStack) -> Executor:

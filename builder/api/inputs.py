@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.oci.digest import Digest
+from builder.oci.reference import parse_reference
 from builder.snapshot.context import ContextView
 from builder.snapshot.disk import Directory
 from builder.source.contexts import DirectoryContext, LayoutContext, parse_context
@@ -43,8 +44,13 @@ class Inputs:
         *,
         main: Path | None,
         named: Mapping[str, str],
+        several: bool = False,
     ) -> None:
-        """Raises: InvalidContext, Unsupported for a named context that cannot be used."""
+        """`several`: the build has more than one platform, and names of vertices say which they are for.
+
+        Raises: InvalidContext, Unsupported for a named context that cannot be used.
+        """
+        self._several = several
         self._images = images
         self._stream = stream
         self._stack = stack
@@ -55,7 +61,7 @@ class Inputs:
 
     def image(self, reference: str, platform: Platform, *, location: Location) -> ResolvedImage:  # noqa: ARG002
         """The image that a name has in the store."""
-        with self._loading(f"load metadata for {reference}"):
+        with self._loading(reference, platform):
             return _resolved(self._images.from_store(reference, platform))
 
     def context(self, name: str, platform: Platform) -> NamedContext | None:
@@ -68,7 +74,7 @@ class Inputs:
             self._directories[name] = found.path
             ignored = read_text(found.path / ".dockerignore")
             return LocalContext(name, read_ignore_file(ignored) if ignored is not None else ())
-        with self._loading(f"load metadata for {short}"):
+        with self._loading(short, platform):
             if isinstance(found, LayoutContext):
                 return ImageContext(_resolved(self._images.from_layout(found, short, platform)))
             return ImageContext(_resolved(self._images.from_store(found.reference, platform)))
@@ -93,8 +99,9 @@ class Inputs:
         directory = self._stack.enter_context(Directory(path))
         return ContextView(directory, operation.exclude)
 
-    def _loading(self, what: str) -> AbstractContextManager[None]:
-        name = f"[internal] {what}"
+    def _loading(self, image: str, platform: Platform) -> AbstractContextManager[None]:
+        prefix = f"{platform} internal" if self._several else "internal"
+        name = f"[{prefix}] load metadata for {parse_reference(image)}"
         return self._stream.vertex(Digest.of(name.encode()), name)
 
 
