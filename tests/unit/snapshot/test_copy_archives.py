@@ -100,7 +100,9 @@ def test_existing_directory_takes_the_attributes_of_the_archive(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", gzip.compress(b"text"), bytes(1024), gzip.compress(SIMPLE)[:15], SIMPLE[:511]]
+    "content",
+    [b"", b"text", gzip.compress(b"text"), bytes(1024), gzip.compress(SIMPLE)[:15], SIMPLE[:511]],
+    ids=["empty", "text", "compressed text", "zeros", "compressed and cut off", "cut off"],
 )
 def test_file_that_is_no_archive_is_copied_unchanged(content: bytes, tmp_path: Path) -> None:
     result = add(content, tmp_path, to="/x/")
