@@ -30,7 +30,7 @@ PATIENCE: Final = 20
 """Seconds after which something that should end has not."""
 
 VICTIM: Final = """
-import sys, threading
+import os, sys, threading
 from pathlib import Path
 from builder.executor import Executor, Step
 from builder.graph import Exec
@@ -43,7 +43,7 @@ def run(number):
     args = ("sh", "-c", "sleep 1000 & echo started; sleep 1000")
     operation = Exec(base=0, args=args, platform=Platform("linux", "amd64"), network=network)
     step = Step(operation=operation, lower=("amd64",), upper=upper, work=work)
-    executor.run(step, on_output=lambda _, chunk: print("started", flush=True), cancelled=threading.Event())
+    executor.run(step, on_output=lambda _, chunk: os.write(1, chunk), cancelled=threading.Event())
 executor = Executor(trees_dir=Path(trees), run_dir=Path(folder, "run"), allow=frozenset())
 for number in range(3):
     threading.Thread(target=run, args=(number,), daemon=True).start()
