@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from builder.oci.digest import Digest, digest_stream
+from builder.snapshot.errors import SnapshotError
 from builder.store.database import Schema
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ SCHEMA: Final = Schema(
 )
 _SETTLED_NS: Final = 100_000_000
 _BATCH: Final = 500
+_READERS: Final = 4
 
 _Stat = tuple[int, int, int, int, int]
 
@@ -49,16 +52,35 @@ class FileDigests:
         self._fresh: dict[_Stat, Digest] = {}
         self._lock = threading.Lock()
 
-    def prefetch(self, nodes: Iterable[Node]) -> None:
-        """Looks many files up at once, because a query for each would cost more than the walk."""
-        wanted: dict[int, list[int]] = {}
+    def learn(self, nodes: Iterable[Node]) -> None:
+        """Makes the digests of many files known: looked up together, and what is new read side by side.
+
+        A query for each file would cost more than the walk, and a disk answers several questions in the time
+        of one. What cannot be read is left for `of` to complain about.
+        """
+        files = {
+            stat: node for node in nodes if (stat := _stat(node)) is not None and stat not in self._known
+        }
+        inodes: dict[int, list[int]] = {}
+        for device, inode, *_ in files:
+            inodes.setdefault(device, []).append(inode)
+        for device, numbers in inodes.items():
+            for start in range(0, len(numbers), _BATCH):
+                self._load(device, numbers[start : start + _BATCH])
+        unknown = [node for stat, node in files.items() if stat not in self._known]
+        readers = [
+            threading.Thread(target=self._read, args=(unknown[start::_READERS],), name="dockyard-digests")
+            for start in range(min(_READERS, len(unknown)))
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+
+    def _read(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
-            stat = _stat(node)
-            if stat is not None and stat not in self._known:
-                wanted.setdefault(stat[0], []).append(stat[1])
-        for device, inodes in wanted.items():
-            for start in range(0, len(inodes), _BATCH):
-                self._load(device, inodes[start : start + _BATCH])
+            with suppress(OSError, SnapshotError):
+                self.of(node)
 
     def of(self, node: Node) -> Digest:
         """The digest of a regular file's content, read only if it is not known.

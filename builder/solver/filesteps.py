@@ -57,7 +57,7 @@ class FileSteps:
     def content(self, vertex: Vertex, results: Sequence[Result]) -> Digest | None:
         """Digest of all that the copies of `vertex` select; `results` as `content_inputs` lists them."""
         plan = self._plan(vertex, results)
-        self._digests.prefetch(plan.files())
+        self._digests.learn(plan.files())
         return plan.content_key(self._digests.of)
 
     def make(self, vertex: Vertex, base: Layered, results: Sequence[Result], scratch: Path) -> LayerID:
