@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from builder.oci.config import ImageConfig, RootFS, encode_config
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import DiffID, Digest
-from builder.oci.manifest import Index, Manifest, encode_document, image_index, image_manifest
-from builder.oci.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, layer_compression, layer_media_type
+from builder.oci.manifest import Index, Manifest, encode_document
 from builder.platforms import Platform
 from builder.store.imagegraph import labels_for
 from exporter.annotations import Annotation, annotations_for, require_applicable
 from exporter.errors import ExportError
 from exporter.history import normalize_history
+from exporter.mediatypes import DOCKER, OCI, TypeFamily
 from exporter.times import clamped
 
 if TYPE_CHECKING:
@@ -78,48 +78,79 @@ def assemble(
     annotations: Sequence[Annotation] = (),
     epoch: int | None = None,
     multi_platform: bool = False,
+    docker_types: bool = False,
 ) -> Assembled:
     """The image that `images` make, in their order.
 
     `epoch` in seconds: no time that the build adds is later. `multi_platform`: an index even for one.
+    `docker_types`: with the media types of Docker's documents, which have no annotations.
     Raises: ExportError for annotations that fit no document, and for platforms that come twice.
     """
     has_index = multi_platform or len(images) > 1
     platforms = [image.platform for image in images]
     if not images or len(set(platforms)) < len(platforms):
         raise ExportError("an image needs at least one platform, and each of them once")
+    types = DOCKER if docker_types else OCI
+    if annotations and not types.annotated:
+        raise ExportError('cannot export annotations with "oci-mediatypes=false"')
     require_applicable(annotations, platforms, has_index=has_index)
-    documents: list[Document] = []
-    parts = tuple(_assemble_platform(image, annotations, epoch, documents) for image in images)
+    writer = _Writer(types, annotations, epoch)
+    parts = tuple(map(writer.platform, images))
     if not has_index:
         root = parts[0].manifest.with_platform(parts[0].platform)
-        return Assembled(root=root, documents=tuple(documents), platforms=parts)
-    index = image_index(
-        tuple(part.manifest.with_platform(part.platform) for part in parts),
-        annotations=annotations_for(annotations, "index"),
-    )
-    documents.append(_document(index, OCI_INDEX, annotations_for(annotations, "index-descriptor")))
-    return Assembled(root=documents[-1].descriptor, documents=tuple(documents), platforms=parts)
+        return Assembled(root=root, documents=tuple(writer.documents), platforms=parts)
+    root = writer.index(parts)
+    return Assembled(root=root, documents=tuple(writer.documents), platforms=parts)
 
 
-def _assemble_platform(
-    image: PlatformImage, annotations: Sequence[Annotation], epoch: int | None, documents: list[Document]
-) -> AssembledPlatform:
-    content = encode_config(_final_config(image, epoch))
-    config = Descriptor(media_type=OCI_CONFIG, digest=Digest.of(content), size=len(content))
-    layers = tuple(_exported(layer) for layer in image.layers)
-    manifest = image_manifest(
-        config,
-        tuple(layer.descriptor for layer in layers),
-        annotations=annotations_for(annotations, "manifest", image.platform),
-    )
-    document = _document(
-        manifest, OCI_MANIFEST, annotations_for(annotations, "manifest-descriptor", image.platform)
-    )
-    documents += (Document(descriptor=config, content=content), document)
-    return AssembledPlatform(
-        platform=image.platform, manifest=document.descriptor, config=config, layers=layers
-    )
+class _Writer:
+    """Makes the documents of one image, which all have media types of one family."""
+
+    def __init__(self, types: TypeFamily, annotations: Sequence[Annotation], epoch: int | None) -> None:
+        self._types = types
+        self._annotations = annotations
+        self._epoch = epoch
+        self.documents: list[Document] = []
+
+    def platform(self, image: PlatformImage) -> AssembledPlatform:
+        content = encode_config(_final_config(image, self._epoch))
+        config = Descriptor(media_type=self._types.config, digest=Digest.of(content), size=len(content))
+        layers = tuple(_exported(layer, self._types) for layer in image.layers)
+        manifest = Manifest(
+            schema_version=2,
+            media_type=self._types.manifest,
+            config=config,
+            layers=tuple(layer.descriptor for layer in layers),
+            annotations=annotations_for(self._annotations, "manifest", image.platform),
+        )
+        described = annotations_for(self._annotations, "manifest-descriptor", image.platform)
+        self.documents.append(Document(descriptor=config, content=content))
+        return AssembledPlatform(
+            platform=image.platform,
+            manifest=self._add(manifest, described),
+            config=config,
+            layers=layers,
+        )
+
+    def index(self, parts: Sequence[AssembledPlatform]) -> Descriptor:
+        index = Index(
+            schema_version=2,
+            media_type=self._types.index,
+            manifests=tuple(part.manifest.with_platform(part.platform) for part in parts),
+            annotations=annotations_for(self._annotations, "index"),
+        )
+        return self._add(index, annotations_for(self._annotations, "index-descriptor"))
+
+    def _add(self, document: Manifest | Index, described: dict[str, str]) -> Descriptor:
+        content = encode_document(document)
+        descriptor = Descriptor(
+            media_type=document.media_type,
+            digest=Digest.of(content),
+            size=len(content),
+            annotations=described,
+        )
+        self.documents.append(Document(descriptor=descriptor, content=content, labels=labels_for(document)))
+        return descriptor
 
 
 def _final_config(image: PlatformImage, epoch: int | None) -> ImageConfig:
@@ -135,21 +166,13 @@ def _final_config(image: PlatformImage, epoch: int | None) -> ImageConfig:
     )
 
 
-def _exported(layer: Layer) -> Layer:
-    """The layer with an OCI media type, and without annotations that are of use on one machine only."""
+def _exported(layer: Layer, types: TypeFamily) -> Layer:
+    """The layer with its media type, and without annotations that are of use on one machine only."""
     descriptor = layer.descriptor
     annotations = {
         key: value
         for key, value in descriptor.annotations.items()
-        if key not in _PRIVATE and not key.startswith(_PRIVATE_PREFIX)
+        if types.annotated and key not in _PRIVATE and not key.startswith(_PRIVATE_PREFIX)
     }
-    media_type = layer_media_type(layer_compression(descriptor.media_type))
+    media_type = types.layer(descriptor.media_type)
     return replace(layer, descriptor=replace(descriptor, media_type=media_type, annotations=annotations))
-
-
-def _document(document: Manifest | Index, media_type: str, annotations: dict[str, str]) -> Document:
-    content = encode_document(document)
-    descriptor = Descriptor(
-        media_type=media_type, digest=Digest.of(content), size=len(content), annotations=annotations
-    )
-    return Document(descriptor=descriptor, content=content, labels=labels_for(document))

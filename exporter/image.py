@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from builder.store.errors import BlobNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from builder.oci.reference import Reference
+    from builder.oci.descriptor import Descriptor
     from builder.store.protocol import ContentWriter, Image, ImageStore, Lease
     from exporter.assemble import Assembled
+    from exporter.outputs import ImageOutput
 
 _UNCOMPRESSED: Final = "containerd.io/uncompressed"
 
@@ -37,11 +40,22 @@ def write_image(assembled: Assembled, content: ContentWriter) -> None:
 
 
 def store_image(
-    assembled: Assembled, lease: Lease, images: ImageStore, *, names: Sequence[Reference]
+    assembled: Assembled, lease: Lease, images: ImageStore, *, names: Sequence[str]
 ) -> tuple[Image, ...]:
-    """Writes the image and gives it `names`, each once, taking them from whoever had them.
+    """Writes the image and gives it `names`, which are full, each once, taking them from whoever had them.
 
     Raises: DriverError for an image that the store cannot hold; BlobNotFound, StoreError.
     """
     write_image(assembled, lease.content)
-    return tuple(images.set(name, assembled.root) for name in dict.fromkeys(map(str, names)))
+    return tuple(images.set(name, assembled.root) for name in dict.fromkeys(names))
+
+
+def image_names(output: ImageOutput, root: Descriptor) -> tuple[str, ...]:
+    """The full names that `output` gives to the image below `root` in a store. Raises: InvalidReference."""
+    names = [str(reference) for reference in output.references]
+    if output.name_canonical:
+        pinned = (replace(each, tag="", digest=root.digest) for each in output.references)
+        names += map(str, pinned)
+    if output.dangling_prefix and not (names and output.dangling_only_unnamed):
+        names.append(f"{output.dangling_prefix}@{root.digest}")
+    return tuple(dict.fromkeys(names))

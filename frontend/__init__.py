@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from frontend.definition import CheckWarning, Definition
     from frontend.dockerfile.conversion import convert
     from frontend.dockerfile.ignorefile import read_ignore_file
+    from frontend.dockerfile.requests.answer import Answer
     from frontend.options import Options
     from frontend.resolver import (
         ImageContext,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES: Final = {
+    "Answer": "frontend.dockerfile.requests.answer",
     "CheckWarning": "frontend.definition",
     "Definition": "frontend.definition",
     "ImageContext": "frontend.resolver",
@@ -39,6 +41,7 @@ _HOMES: Final = {
 }
 
 __all__ = [
+    "Answer",
     "CheckWarning",
     "Definition",
     "ImageContext",

@@ -14,7 +14,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `filename` is what errors and progress call the Dockerfile. No `platforms` means one, the build platform.
     `no_cache`: True for all stages, or the names of some, in any case. `context_exclude` are the cleaned
     patterns of the ignore file. `shm_size` in bytes, 0 for the executor's default; `ulimits` as
-    (name, soft, hard); `extra_hosts` as (name, address).
+    (name, soft, hard); `extra_hosts` as (name, address). `all_stages`: those that the target does not need, too,
+    which is for checks.
     """
 
     filename: str = "Dockerfile"
@@ -31,3 +32,4 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_parent: str = ""
     hostname: str = ""
     context_exclude: tuple[str, ...] = ()
+    all_stages: bool = False

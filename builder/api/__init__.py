@@ -14,17 +14,29 @@ if TYPE_CHECKING:
     from builder.api.options import BuildOptions, BuildResult, PlatformResult, Secret
     from builder.api.running import run_image
     from builder.api.storage import check_store, collect_garbage
-    from exporter.outputs import CacheOnlyOutput, ImageOutput, OciOutput
+    from exporter.outputs import (
+        CacheOnlyOutput,
+        DockerOutput,
+        ImageOutput,
+        LoadOutput,
+        LocalOutput,
+        OciOutput,
+        TarOutput,
+    )
 
 _HOMES: Final = {
     "Base": "builder.api.bases",
     "BuildOptions": "builder.api.options",
     "BuildResult": "builder.api.options",
     "CacheOnlyOutput": "exporter.outputs",
+    "DockerOutput": "exporter.outputs",
     "ImageOutput": "exporter.outputs",
+    "LoadOutput": "exporter.outputs",
+    "LocalOutput": "exporter.outputs",
     "OciOutput": "exporter.outputs",
     "PlatformResult": "builder.api.options",
     "Secret": "builder.api.options",
+    "TarOutput": "exporter.outputs",
     "build": "builder.api.building",
     "check_store": "builder.api.storage",
     "collect_garbage": "builder.api.storage",
@@ -36,10 +48,14 @@ __all__ = [
     "BuildOptions",
     "BuildResult",
     "CacheOnlyOutput",
+    "DockerOutput",
     "ImageOutput",
+    "LoadOutput",
+    "LocalOutput",
     "OciOutput",
     "PlatformResult",
     "Secret",
+    "TarOutput",
     "build",
     "check_store",
     "collect_garbage",

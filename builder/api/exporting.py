@@ -1,209 +1,288 @@
-"""From solved targets to the outputs that were asked for: blobs first, then documents, names last."""
+"""From solved targets to the outputs that were asked for: blobs first, then documents, names last.
+
+Outputs do not depend on each other: one that fails does not stop the others, and in the end it is said which did.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from msgspec.structs import replace
 
+from builder.api.assembling import Assembler
 from builder.api.options import BuildResult, PlatformResult
+from builder.api.outputs import chosen_outputs, layer_format
 from builder.oci.digest import Digest
-from builder.oci.reference import parse_reference
-from builder.snapshot.layerdb import Format
-from builder.solver.workers import Workers
-from exporter.annotations import parse_annotation
-from exporter.assemble import Layer, PlatformImage, assemble
-from exporter.image import store_image, write_image
+from builder.oci.manifest import is_index
+from builder.oci.reference import Reference
+from builder.store.engine.engine import find_engine
+from builder.store.engine.places import DEFAULT_SOCKET, unreachable
+from builder.store.layout.archive import write_archive
+from builder.store.layout.names import CREATED
+from builder.system.errors import Cancelled, DockyardError
+from exporter.docker import write_docker, write_docker_archive
+from exporter.errors import OutputsFailed
+from exporter.files import write_files_tar
+from exporter.image import image_names, store_image, write_image
+from exporter.local import write_files
 from exporter.oci import layout_entries, write_oci
-from exporter.outputs import CacheOnlyOutput, ExportOptions, ImageOutput, OciOutput
+from exporter.outputs import (
+    CacheOnlyOutput,
+    DockerOutput,
+    ImageOutput,
+    LoadOutput,
+    LocalOutput,
+    OciOutput,
+    TarOutput,
+    describe_output,
+)
+from exporter.rootfs import RootFiles, result_nodes
 from exporter.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from builder.api.options import BuildOptions
     from builder.api.workspace import Workspace
     from builder.graph import Target
     from builder.oci.descriptor import Descriptor
-    from builder.oci.reference import Reference
     from builder.progress.stream import Stream
-    from builder.snapshot.layerdb import LayerID
-    from builder.snapshot.layers import LayerBlob
+    from builder.snapshot.entry import Node
     from builder.solver.solve import Solution
+    from builder.store.engine.engine import Engine
     from exporter.assemble import Assembled
-    from exporter.outputs import Output
+    from exporter.outputs import ExportOptions, Output
+    from exporter.push import Pusher
 
-_PARALLEL: Final = 2
-"""Layers that are compressed at once; each of them uses several threads itself."""
+__all__ = ["Export", "chosen_outputs", "layer_format"]
 
-
-def chosen_outputs(options: BuildOptions) -> tuple[Output, ...]:
-    """The outputs of a build: those that were named, else the image store; tags take the place of names.
-
-    An archive of a tagged image is in the store under its tags, too: its blobs are there anyway, and whoever
-    has just built `hello:1` expects to run it. Raises: InvalidReference.
-    """
-    for tag in options.tags:
-        parse_reference(tag)
-    outputs = options.outputs or (ImageOutput(),)
-    archives = [output for output in outputs if isinstance(output, OciOutput)]
-    if options.tags and archives and not any(isinstance(output, ImageOutput) for output in outputs):
-        shared = {name: getattr(archives[0], name) for name in ExportOptions.__struct_fields__}
-        outputs = (*outputs, ImageOutput(**shared))
-    annotations = tuple(
-        each for name, value in options.annotations.items() for each in parse_annotation(name, value)
-    )
-    epoch = options.build_args.get("SOURCE_DATE_EPOCH", "")
-    return tuple(
-        output
-        if isinstance(output, CacheOnlyOutput)
-        else replace(
-            output,
-            names=options.tags or output.names,
-            annotations=(*annotations, *output.annotations),
-            epoch=int(epoch) if output.epoch is None and epoch.isdecimal() else output.epoch,
-        )
-        for output in outputs
-    )
-
-
-def layer_format(outputs: Sequence[Output]) -> Format:
-    """The form in which layers are most likely asked for: that of the first output that has one."""
-    return next((_format(each) for each in outputs if not isinstance(each, CacheOnlyOutput)), Format())
+_BILLION: Final = 1_000_000_000
+_REPORT: Final = 4 << 20
+"""Bytes of files between two reports of progress."""
 
 
 class Export:
     """Delivers one build. `Raises` of its methods: DockyardError, Cancelled."""
 
     def __init__(
-        self, targets: Sequence[Target], solution: Solution, workspace: Workspace, stream: Stream
+        self,
+        targets: Sequence[Target],
+        solution: Solution,
+        workspace: Workspace,
+        stream: Stream,
+        *,
+        pusher: Pusher | None = None,
     ) -> None:
         self._targets = targets
         self._solution = solution
         self._workspace = workspace
         self._stream = stream
+        self._pusher = pusher
+        self._assembler = Assembler(targets, solution, workspace)
 
     def deliver(self, outputs: Sequence[Output], *, multi_platform: bool) -> BuildResult:
-        """Makes every output; the result describes what the first of them holds."""
-        results = [self._deliver(output, multi_platform=multi_platform) for output in outputs]
+        """Makes every output; the result describes the first of them that is an image.
+
+        Raises: the error of an output that is the only one; OutputsFailed for others that had to succeed.
+        """
+        results: list[BuildResult] = []
+        delivered: list[str] = []
+        failures: list[tuple[str, DockyardError | OSError]] = []
+        for output in outputs:
+            try:
+                results.append(self._deliver(output, multi_platform=multi_platform))
+            except Cancelled:
+                raise
+            except (DockyardError, OSError) as error:
+                if len(outputs) == 1 and not output.optional:
+                    raise
+                if output.optional:
+                    self._stream.warning(
+                        _vertex(output), f"the optional output {describe_output(output)} failed: {error}"
+                    )
+                else:
+                    failures.append((describe_output(output), error))
+            else:
+                delivered.append(describe_output(output))
+        if failures:
+            raise OutputsFailed(failures, delivered) from failures[0][1]
         names = tuple(dict.fromkeys(name for result in results for name in result.names))
-        return replace(results[0], names=names)
+        described = next((result for result in results if result.digest is not None), BuildResult())
+        return replace(described, names=names)
 
     def _deliver(self, output: Output, *, multi_platform: bool) -> BuildResult:
-        if isinstance(output, CacheOnlyOutput):
-            assembled = self._assemble(ImageOutput(), multi_platform=multi_platform)
-            return _result(assembled, ())
-        kind = "image" if isinstance(output, ImageOutput) else "oci image format"
-        with self._vertex(f"exporting to {kind}") as digest:
-            assembled = self._assemble(output, multi_platform=multi_platform, vertex=digest)
-            names = output.references
-            if isinstance(output, OciOutput):
-                self._write_oci(assembled, output, names, digest)
-                return _result(assembled, ())
-            with self._part(digest, f"naming to {', '.join(map(str, names))}" if names else "storing image"):
-                store_image(assembled, self._workspace.lease, self._workspace.store.images, names=names)
-            return _result(assembled, names)
+        match output:
+            case CacheOnlyOutput():
+                return BuildResult()
+            case LocalOutput() | TarOutput():
+                self._write_files(output, split=multi_platform or len(self._targets) > 1)
+                return BuildResult()
+            case ImageOutput():
+                return self._to_store(output, multi_platform=multi_platform)
+            case OciOutput() | DockerOutput():
+                return self._to_archive(output, multi_platform=multi_platform)
+            case LoadOutput():
+                return self._to_engine(output, multi_platform=multi_platform)
+        assert_never(output)
 
-    def _assemble(
-        self, output: ExportOptions, *, multi_platform: bool, vertex: Digest | None = None
-    ) -> Assembled:
-        blobs = self._blobs(output, vertex)
-        images = [
-            PlatformImage(
-                platform=target.platform,
-                config=target.config,
-                layers=tuple(
-                    Layer(
-                        descriptor=blobs[layer].descriptor,
-                        diff_id=blobs[layer].diff_id,
-                        created=format_time(blobs[layer].created_ns),
-                    )
-                    for layer in stack
-                ),
+    # Images.
+
+    def _to_store(self, output: ImageOutput, *, multi_platform: bool) -> BuildResult:
+        with self._exporting(output, "image") as vertex:
+            assembled = self._assemble(output, vertex, multi_platform=multi_platform)
+            names = image_names(output, assembled.root) if output.store else ()
+            if output.store:
+                label = f"naming to {', '.join(names)}" if names else "storing image"
+                with self._part(vertex, label):
+                    store_image(assembled, self._workspace.lease, self._workspace.store.images, names=names)
+            if output.push:
+                self._push(assembled, output, vertex)
+            return _result(assembled, output, names)
+
+    def _push(self, assembled: Assembled, output: ImageOutput, vertex: Digest) -> None:
+        assert self._pusher is not None
+        write_image(assembled, self._workspace.lease.content)
+        for name in output.references:
+            wanted = (
+                Reference(name.domain, name.path, digest=assembled.root.digest) if output.by_digest else name
             )
-            for target, stack in zip(self._targets, self._solution.stacks, strict=True)
-        ]
-        return assemble(
-            images, annotations=output.annotations, epoch=output.epoch, multi_platform=multi_platform
-        )
+            self._pusher.push(assembled.root, wanted, insecure=output.insecure, vertex=vertex)
 
-    def _blobs(self, output: ExportOptions, vertex: Digest | None) -> dict[LayerID, LayerBlob]:
-        layers = list(dict.fromkeys(layer for stack in self._solution.stacks for layer in stack))
-        if vertex is None:
-            return self._convert(layers, output)
-        label = "exporting layers"
-        with self._part(vertex, label):
-            return self._convert(
-                layers, output, lambda done: self._stream.status(vertex, label, current=done)
-            )
+    def _to_archive(self, output: OciOutput | DockerOutput, *, multi_platform: bool) -> BuildResult:
+        content = self._workspace.lease.content
+        kind = "oci image format" if isinstance(output, OciOutput) else "docker image format"
+        with self._exporting(output, kind) as vertex:
+            assembled = self._assemble(output, vertex, multi_platform=multi_platform)
+            write_image(assembled, content)
+            entries = layout_entries(assembled.root, output.references, created=_created(output))
+            with self._part(vertex, "sending tarball") as sent:
+                if isinstance(output, OciOutput):
+                    write_oci(content, entries, output, stdout=sys.stdout.fileno(), progress=sent.blob)
+                else:
+                    write_docker(content, entries, output, stdout=sys.stdout.fileno(), progress=sent.blob)
+            result = _result(assembled, output, map(str, output.references))
+            return replace(result, image_id=_config_id(assembled))
 
-    def _convert(
-        self, layers: Sequence[LayerID], output: ExportOptions, progress: Callable[[int], None] | None = None
-    ) -> dict[LayerID, LayerBlob]:
-        blobs: dict[LayerID, LayerBlob] = {}
-        errors: list[BaseException] = []
-        workers = Workers(_PARALLEL)
+    def _to_engine(self, output: LoadOutput, *, multi_platform: bool) -> BuildResult:
+        engine = find_engine(os.environ)
+        if engine is None:
+            raise unreachable(DEFAULT_SOCKET)
+        if not engine.has_containerd_store:
+            # It unpacks layers at once, and old ones cannot unpack zstd.
+            output = replace(output, compression="gzip", compression_level=None, force_compression=True)
+        with engine, self._exporting(output, "docker image format") as vertex:
+            assembled = self._assemble(output, vertex, multi_platform=multi_platform)
+            result = _result(assembled, output, map(str, output.references))
+            if not engine.has_containerd_store:
+                result = replace(result, image_id=_config_id(assembled))
+            with self._part(vertex, "importing to docker") as sent:
+                # Of an index the engine may have some platforms only, of a manifest it has all.
+                known = None if is_index(assembled.root.media_type) else result.image_id or result.digest
+                if known is None or not engine.tag(known, output.references):
+                    self._load(engine, assembled, output, sent)
+            return result
 
-        def convert(layer: LayerID) -> None:
-            try:
-                if not errors:
-                    blobs[layer] = self._workspace.layers.blob(
-                        layer, _format(output), force=output.force_compression, progress=progress
-                    )
-            except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-                errors.append(error)
-
-        for layer in layers:
-            workers.submit(lambda layer=layer: convert(layer))  # type: ignore[misc]
-        workers.join()
-        if errors:
-            raise errors[0]
-        return blobs
-
-    def _write_oci(
-        self, assembled: Assembled, output: OciOutput, names: Sequence[Reference], vertex: Digest
-    ) -> None:
+    def _load(self, engine: Engine, assembled: Assembled, output: LoadOutput, sent: _Meter) -> None:
         content = self._workspace.lease.content
         write_image(assembled, content)
-        epoch = output.epoch if output.epoch is not None else int(time.time())
-        entries = layout_entries(assembled.root, names, created=format_time(epoch * 1_000_000_000))
-        sent = 0
+        entries = layout_entries(assembled.root, output.references, created=_created(output))
+        write = write_archive if engine.has_containerd_store else write_docker_archive
+        engine.load(lambda fd: write(content, entries, fd, progress=sent.blob))
 
-        def report(_blob: Descriptor, size: int) -> None:
-            nonlocal sent
-            sent += size
-            self._stream.status(vertex, "sending tarball", current=sent)
+    def _assemble(self, output: ExportOptions, vertex: Digest, *, multi_platform: bool) -> Assembled:
+        if output.rewrite_timestamp and output.epoch is None:
+            self._stream.warning(vertex, "rewrite-timestamp is specified, but no source-date-epoch was found")
+        with self._part(vertex, "exporting layers") as written:
+            blobs = self._assembler.blobs(output, progress=written.report)
+        return self._assembler.assemble(output, blobs, multi_platform=multi_platform)
 
-        with self._part(vertex, "sending tarball"):
-            write_oci(content, entries, output, stdout=sys.stdout.fileno(), progress=report)
+    # Files.
+
+    def _write_files(self, output: LocalOutput | TarOutput, *, split: bool) -> None:
+        if output.platform_split is not None:
+            split = output.platform_split
+        views = (self._workspace.layers.view(stack, content=True) for stack in self._solution.stacks)
+        results = [
+            RootFiles(target.platform, view) for target, view in zip(self._targets, views, strict=True)
+        ]
+        nodes = result_nodes(results, split=split, epoch=output.epoch)
+        if isinstance(output, LocalOutput):
+            with (
+                self._exporting(output, "client directory") as vertex,
+                self._part(vertex, "copying files") as sent,
+            ):
+                write_files(sent.counted(nodes), output.dest, mode=output.mode)
+        else:
+            with (
+                self._exporting(output, "client tarball") as vertex,
+                self._part(vertex, "sending tarball") as sent,
+            ):
+                write_files_tar(sent.counted(nodes), output.dest, stdout=sys.stdout.fileno())
+
+    # Progress.
 
     @contextmanager
-    def _vertex(self, name: str) -> Iterator[Digest]:
-        digest = Digest.of(name.encode())
-        with self._stream.vertex(digest, name):
+    def _exporting(self, output: Output, kind: str) -> Iterator[Digest]:
+        digest = _vertex(output)
+        with self._stream.vertex(digest, f"exporting to {kind}"):
             yield digest
 
     @contextmanager
-    def _part(self, vertex: Digest, label: str) -> Iterator[None]:
+    def _part(self, vertex: Digest, label: str) -> Iterator[_Meter]:
+        meter = _Meter(lambda size: self._stream.status(vertex, label, current=size))
         self._stream.status(vertex, label)
-        yield
-        self._stream.status(vertex, label, done=True)
+        yield meter
+        self._stream.status(vertex, label, current=meter.size, done=True)
 
 
-def _format(output: ExportOptions) -> Format:
-    return Format(output.compression, output.compression_level)
+class _Meter:
+    """Adds up bytes, and tells now and then how many they are by now."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self.report = report
+        self.size = 0
+        self._reported = 0
+
+    def blob(self, _blob: Descriptor, size: int) -> None:
+        """Counts a part of a blob."""
+        self.size += size
+        self.report(self.size)
+
+    def counted(self, nodes: Iterable[Node]) -> Iterator[Node]:
+        """Counts the files among `nodes` as they pass."""
+        for node in nodes:
+            yield node
+            self.size += node.entry.size if node.entry.kind == "file" else 0
+            if self.size - self._reported >= _REPORT:
+                self._reported = self.size
+                self.report(self.size)
 
 
-def _result(assembled: Assembled, names: Sequence[Reference]) -> BuildResult:
+def _vertex(output: Output) -> Digest:
+    return Digest.of(f"exporting to {describe_output(output)}".encode())
+
+
+def _created(output: ExportOptions) -> str:
+    epoch = output.epoch if output.epoch is not None else int(time.time())
+    return format_time(epoch * _BILLION)
+
+
+def _config_id(assembled: Assembled) -> Digest | None:
+    """What engines that keep one platform call the image; None for an index."""
+    return None if is_index(assembled.root.media_type) else assembled.platforms[0].config.digest
+
+
+def _result(assembled: Assembled, output: ExportOptions, names: Iterable[str]) -> BuildResult:
+    annotations = {CREATED: _created(output), **assembled.root.annotations}
     return BuildResult(
         digest=assembled.root.digest,
-        descriptor=assembled.root,
+        descriptor=replace(assembled.root, annotations=annotations),
         platforms=tuple(
             PlatformResult(platform=each.platform, manifest=each.manifest, config=each.config)
             for each in assembled.platforms
         ),
-        names=tuple(map(str, names)),
+        names=tuple(names),
     )

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from builder.graph import Image, Local, Location
     from builder.platforms import Platform
     from builder.progress.stream import Stream
-    from builder.snapshot.entry import FileView
     from builder.snapshot.layerdb import LayerID
     from builder.source.contexts import Context
     from builder.source.images import FoundImage, Images
@@ -85,7 +84,7 @@ class Inputs:
         """The layers of an image that was resolved before."""
         return self._images.layers(operation)
 
-    def local(self, operation: Local) -> FileView:
+    def local(self, operation: Local) -> ContextView:
         """A directory of the caller.
 
         Raises: InvalidContext when the build has none of that name.

@@ -33,9 +33,10 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     `platforms` as people write them; none: this machine's. `build_contexts` maps names to directories or to
     `oci-layout://PATH[:TAG]`. `annotations` maps keys, with their optional level in front
     (`index:org.example.key`), to values. `outputs` empty: an image in the store, under `tags`.
-    `no_cache_filter` are names of stages. `extra_hosts` are (name, address), `ulimits` (name, soft, hard),
-    `shm_size` is in bytes and 0 is the default. `driver` and `root` None: the selected and the default one.
-    `jobs`: how many steps run at once at most; None: what the machine's cores allow.
+    `agents` maps ids to sockets of SSH agents. `no_cache_filter` are names of stages. `extra_hosts` are
+    (name, address), `ulimits` (name, soft, hard), `shm_size` is in bytes and 0 is the default. `driver` and
+    `root` None: the selected and the default one. `jobs`: how many steps run at once at most; None: what
+    the machine's cores allow.
     """
 
     context: str | None = None
@@ -50,6 +51,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     secrets: dict[str, Secret] = {}
+    agents: dict[str, Path] = {}
 
     tags: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
@@ -80,14 +82,16 @@ class PlatformResult(msgspec.Struct, frozen=True, kw_only=True):
 class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a build made.
 
-    `digest` and `descriptor` are the root's: an index for several platforms, else a manifest. `names` are the
-    full names under which the image is in the store. `cached` and `executed` count steps, `seconds` is wall
-    time.
+    `digest` and `descriptor` are the root's: an index for several platforms, else a manifest; None when no
+    output is an image. `names` are the full names that the image got, in the store or wherever it went.
+    `image_id` is what stores that keep single platforms call it, if it went to one; None: the root's digest.
+    `cached` and `executed` count steps, `seconds` is wall time.
     """
 
-    digest: Digest
-    descriptor: Descriptor
-    platforms: tuple[PlatformResult, ...]
+    digest: Digest | None = None
+    descriptor: Descriptor | None = None
+    image_id: Digest | None = None
+    platforms: tuple[PlatformResult, ...] = ()
     names: tuple[str, ...] = ()
     cached: int = 0
     executed: int = 0

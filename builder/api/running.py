@@ -46,7 +46,7 @@ def run_image(
         workspace = stack.enter_context(open_workspace(store, cancelled))
         images = Images(store, workspace.lease, workspace.layers, scratch=workspace.paths.work, stack=stack)
         found = resolve_platform(store.content, image, platform)
-        trees = workspace.layers.trees(images.register(found, store.content))
+        trees = workspace.layers.trees(images.register(found, images.fetcher(store.content)))
         executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=allow)
         stack.enter_context(executor)
         source = sys.stdin.fileno() if interactive else _nothing(stack)

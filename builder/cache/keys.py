@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from builder.graph.mounts import BindMount, CacheMount
 from builder.graph.operations import Copy, Exec, File, Image, Merge
 from builder.graph.vertex import cacheable
 from builder.oci.digest import Digest, encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from builder.graph.mounts import Mount
 
 EMPTY: Final = Digest.of(b"dockyard.empty.v1")
 """Key of the empty file system."""
@@ -29,9 +32,29 @@ def image_key(operation: Image) -> Digest:
     return _key("image", list(operation.diff_ids)) if operation.diff_ids else EMPTY
 
 
-def exec_key(operation: Exec, base: Digest) -> Digest:
-    """A command is its arguments, environment and settings, and the file system that it sees."""
-    return _key("exec", cacheable(operation), base)
+def exec_key(operation: Exec, base: Digest, content: Digest | None = None) -> Digest:
+    """A command is its arguments, environment and settings, and the file system that it sees.
+
+    `content`: digest of all that its mounts show; None when it mounts nothing from an input.
+    """
+    plain = msgspec.structs.replace(operation, mounts=tuple(map(_without_source, operation.mounts)))
+    parts = (cacheable(plain), base)
+    return _key("exec", *parts) if content is None else _key("exec", *parts, content)
+
+
+def exec_definition_key(operation: Exec, inputs: Sequence[Digest]) -> Digest:
+    """Names the key of a command before anything that it mounts has been looked at."""
+    return _key("exec-definition", cacheable(operation), list(inputs))
+
+
+def _without_source(mount: Mount) -> Mount:
+    """Where content comes from does not count, nor which cache is used and how it is shared."""
+    if isinstance(mount, BindMount):
+        return msgspec.structs.replace(mount, input=None, source="/")
+    if isinstance(mount, CacheMount):
+        source = "/" if mount.input is not None else mount.source
+        return msgspec.structs.replace(mount, id="", sharing="shared", input=None, source=source)
+    return mount
 
 
 def merge_key(operation: Merge, inputs: Sequence[Digest]) -> Digest:

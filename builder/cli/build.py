@@ -11,7 +11,9 @@ import click
 import msgspec
 
 from builder.cli import build_values as values
+from builder.cli import session_values
 from builder.cli.build_flags import PARAMETERS, BuildFlags
+from builder.cli.call import answer, read_call
 from builder.cli.report import FAILED, INTERRUPTED, print_error, print_line
 from builder.cli.settings import Settings, require_root
 from builder.progress.modes import choose_mode, open_renderer
@@ -43,9 +45,13 @@ def command(settings: Settings, /, **words: object) -> int:
     flags = msgspec.convert(words, BuildFlags)
     mode = _mode(flags)
     options = read_options(flags, settings)
+    call = read_call(flags.call, check=flags.check)
     require_root("build")
     try:
         _require_context(options)
+        if call is not None:
+            return answer(call, options, mode, settings)
+        options = _routed(options)
         result = _build(options, mode, settings)
     except UsageError:
         raise
@@ -75,6 +81,8 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         build_args=values.build_arguments(flags.build_arg, os.environ),
         labels=values.assignments("--label", flags.label),
         annotations=values.assignments("--annotation", flags.annotation),
+        secrets=session_values.secrets(flags.secret, os.environ),
+        agents=session_values.agents(flags.ssh, os.environ),
         tags=flags.tag,
         outputs=_outputs(flags),
         driver=flags.driver,
@@ -101,15 +109,16 @@ def _mode(flags: BuildFlags) -> Mode:
 
 
 def _outputs(flags: BuildFlags) -> tuple[Output, ...]:
-    if not flags.output:
+    if not (flags.output or flags.load or flags.push):
         return ()
-    from exporter.outputs import parse_output
+    from exporter.outputspec import parse_output, with_load, with_push
 
-    specs = (*flags.output, *(("type=image",) if flags.load else ()))
     try:
-        return tuple(parse_output(spec) for spec in specs)
+        outputs = tuple(map(parse_output, flags.output))
     except Unsupported as error:
         raise UsageError(error.message, hint=error.hint) from error
+    outputs = with_push(outputs) if flags.push else outputs
+    return with_load(outputs) if flags.load else outputs
 
 
 def _standard_input(flags: BuildFlags) -> bytes | None:
@@ -132,6 +141,12 @@ def _require_context(options: BuildOptions) -> None:
     if options.context is not None and not Path(options.context).is_dir():
         problem = "is not a directory" if Path(options.context).exists() else "not found"
         raise ContextNotFound(f'unable to prepare context: path "{options.context}" {problem}')
+
+
+def _routed(options: BuildOptions) -> BuildOptions:
+    from builder.api.outputs import routed
+
+    return routed(options, os.environ)
 
 
 def _build(options: BuildOptions, mode: Mode, settings: Settings) -> BuildResult:
@@ -165,16 +180,11 @@ def _is_refusal(error: DockyardError) -> bool:
 def _deliver(result: BuildResult, flags: BuildFlags, mode: Mode, outputs: tuple[Output, ...]) -> None:
     from builder.cli.result_files import image_id, metadata
     from builder.store.layout.output import replace_file
+    from exporter.outputs import writes_to_stdout
 
     if flags.iidfile:
         replace_file(Path(flags.iidfile), image_id(result).encode())
     if flags.metadata_file:
         replace_file(Path(flags.metadata_file), metadata(result))
-    if mode == "quiet" and not _writes_to_stdout(outputs):
-        click.echo(image_id(result))
-
-
-def _writes_to_stdout(outputs: tuple[Output, ...]) -> bool:
-    from exporter.outputs import OciOutput
-
-    return any(isinstance(output, OciOutput) and output.dest is None for output in outputs)
+    if mode == "quiet" and (named := image_id(result)) and not any(map(writes_to_stdout, outputs)):
+        click.echo(named)

@@ -1,7 +1,6 @@
 """The flags of `dockyard build`, with the names and meanings that they have in buildx.
 
-Data only: which flags there are, their help, and the typed record of what was given. `--load` is accepted,
-because with a store of our own every image output is loaded.
+Data only: which flags there are, their help, and the typed record of what was given.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from builder.cli.later import refused_flag, refused_option
+from builder.cli.later import refused_option
 from builder.progress.modes import MODES
 
 _DISABLED: Final = frozenset({"false", "0"})
@@ -30,10 +29,13 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     build_context: tuple[str, ...]
     label: tuple[str, ...]
     annotation: tuple[str, ...]
+    secret: tuple[str, ...]
+    ssh: tuple[str, ...]
     no_cache: bool
     no_cache_filter: tuple[str, ...]
     pull: bool
     load: bool
+    push: bool
     network: str
     allow: tuple[str, ...]
     add_host: tuple[str, ...]
@@ -44,6 +46,8 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     metadata_file: str | None
     progress: str
     quiet: bool
+    call: str
+    check: bool
     driver: str | None
     jobs: int | None
 
@@ -65,7 +69,10 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     _text("-f", "--file", metavar="PATH", help="The Dockerfile; - reads it from standard input."),
     _many("-t", "--tag", metavar="NAME", help="Name of the image, NAME[:TAG]; may be repeated."),
     _many(
-        "-o", "--output", metavar="SPEC", help="Where the result goes: type=image|oci|cacheonly[,dest=...]."
+        "-o",
+        "--output",
+        metavar="SPEC",
+        help="Where the result goes: a directory, or type=image|registry|oci|docker|local|tar|cacheonly[,...].",
     ),
     _many("--platform", metavar="LIST", help="Platforms to build for: linux/amd64,linux/arm64."),
     _text("--target", metavar="STAGE", default="", help="Stop at this stage."),
@@ -77,12 +84,15 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     ),
     _many("--label", metavar="NAME=VALUE", help="Label of the image."),
     _many("--annotation", metavar="NAME=VALUE", help="Annotation of the image."),
+    _many("--secret", metavar="SPEC", help="A secret for RUN --mount: id=NAME[,src=PATH|,env=VARIABLE]."),
+    _many("--ssh", metavar="default|ID[=SOCKET]", help="An SSH agent for RUN --mount."),
     _switch("--no-cache", help="Do every step again."),
     _many("--no-cache-filter", metavar="STAGES", help="Do the steps of these stages again."),
     _switch("--pull", help="Ask for newer base images."),
-    _switch("--load", help="Keep the image in the store, as is the default."),
+    _switch("--load", help="Load the image into the Docker Engine; without one keep it in the store."),
+    _switch("--push", help="Send the image to its registry."),
     _text("--network", metavar="MODE", default="default", help="Network of RUN: default, none or host."),
-    _many("--allow", metavar="NAME", help="Grant an entitlement: network.host."),
+    _many("--allow", metavar="NAME", help="Grant an entitlement: network.host, security.insecure."),
     _many("--add-host", metavar="NAME:ADDRESS", help="A line of /etc/hosts for RUN."),
     _text("--shm-size", metavar="SIZE", help="Size of /dev/shm for RUN."),
     _many("--ulimit", metavar="NAME=SOFT[:HARD]", help="Resource limit for RUN."),
@@ -95,16 +105,16 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
         ["--driver"], type=click.Choice(["containerd", "docker"]), help="The image store to write to."
     ),
     click.Option(["--jobs"], type=click.IntRange(min=1), metavar="N", help="Steps that run at once at most."),
-    refused_option("--secret", help="A secret for RUN."),
-    refused_option("--ssh", help="An SSH agent for RUN."),
     refused_option("--cache-from", help="Take cache from elsewhere."),
     refused_option("--cache-to", help="Give cache to elsewhere."),
     refused_option("--attest", help="Attestations to attach."),
     refused_option("--sbom", accept=_DISABLED, help="SBOM attestation; false is accepted."),
     refused_option("--provenance", accept=_DISABLED, help="Provenance attestation; false is accepted."),
-    refused_option(
-        "--call", accept=frozenset({"build"}), help="Check, outline or targets instead of a build."
+    _text(
+        "--call",
+        metavar="WORD",
+        default="build",
+        help="A question instead of a build: check, outline or targets[,format=json].",
     ),
-    refused_flag("--check", help="Check the Dockerfile instead of building."),
-    refused_flag("--push", help="Send the image to its registry."),
+    _switch("--check", help="Check the Dockerfile instead of building it, as --call=check."),
 )

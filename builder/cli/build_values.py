@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _UNITS: Final = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 _NETWORKS: Final = ("default", "none", "host")
-_ENTITLEMENTS: Final = frozenset({"network.host"})
+_ENTITLEMENTS: Final = frozenset({"network.host", "security.insecure"})
 _REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 
 

@@ -15,12 +15,12 @@ import msgspec
 from builder.oci.manifest import Manifest
 from builder.oci.mediatypes import CONFIGS
 from builder.platforms import Platform
-from builder.store.imagegraph import read_config, walk_image
+from builder.store.imagegraph import read_config, walk_here
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
     from builder.oci.descriptor import Descriptor
-    from builder.store.protocol import DocumentReader
+    from builder.store.protocol import ContentReader
 
 _UNKNOWN: Final = "unknown"
 
@@ -33,13 +33,13 @@ class ImageFacts(msgspec.Struct, frozen=True):
     created: datetime | None
 
 
-def image_facts(content: DocumentReader, root: Descriptor) -> ImageFacts:
+def image_facts(content: ContentReader, root: Descriptor) -> ImageFacts:
     """Sums up the image below `root`; each blob counts once."""
     size = 0
     platforms: dict[Platform, None] = {}
     times: list[datetime] = []
     with suppress(DockyardError):
-        for visited in walk_image(content, root):
+        for visited in walk_here(content, root):
             size += visited.descriptor.size
             manifest = visited.document
             # An attestation is a manifest, too: with a config of no known kind, or of no known platform.

@@ -40,14 +40,6 @@ def refused_option(*names: str, accept: frozenset[str] = frozenset(), help: str)
     )  # fmt: skip
 
 
-def refused_flag(*names: str, help: str) -> click.Option:  # noqa: A002 - click's word
-    """A flag that refuses."""
-    return click.Option(
-        list(names), is_flag=True, expose_value=False, callback=_refuse(frozenset()),
-        help=f"{help} (not supported yet)",
-    )  # fmt: skip
-
-
 def _refuse(accept: frozenset[str]) -> Callable[[click.Context, click.Parameter, object], None]:
     def callback(_ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         values = value if isinstance(value, tuple) else (value,) if value else ()

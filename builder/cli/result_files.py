@@ -10,12 +10,11 @@ from builder.oci.digest import encode_json
 
 if TYPE_CHECKING:
     from builder.api.options import BuildResult
-    from builder.oci.digest import Digest
 
 
-def image_id(result: BuildResult) -> Digest:
-    """The digest that stands for the image: the root's, as in every store that keeps indexes."""
-    return result.digest
+def image_id(result: BuildResult) -> str:
+    """What stands for the image where it went; empty when no output was an image."""
+    return result.image_id or result.digest or ""
 
 
 def metadata(result: BuildResult) -> bytes:
@@ -23,10 +22,10 @@ def metadata(result: BuildResult) -> bytes:
 
     Source: the exporter response keys of BuildKit that buildx writes to its metadata file.
     """
-    members: dict[str, object] = {
-        "containerimage.descriptor": result.descriptor,
-        "containerimage.digest": result.digest,
-    }
+    members: dict[str, object] = {}
+    if result.digest is not None:
+        members["containerimage.descriptor"] = result.descriptor
+        members["containerimage.digest"] = result.digest
     if [each.manifest.digest for each in result.platforms] == [result.digest]:
         members["containerimage.config.digest"] = result.platforms[0].config.digest
     if result.names:

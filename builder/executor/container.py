@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from builder.executor import devices, layout, mountpoints, overlay, private_binfmt
 from builder.executor.accounts import find_account
+from builder.executor.mounts import prepare_mounts
 from builder.executor.network import enter_network
 from builder.executor.secrets import write_secrets
 from builder.executor.signals import restore_signals
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from builder.executor.mounts import MountPoint
     from builder.executor.runtimes import Runtime
     from builder.executor.spec import Spec
     from builder.executor.wire import Request
@@ -86,7 +88,8 @@ def _prepare(world: World, request: Request, step: str) -> None:
     mount("tmpfs", step, "tmpfs", flags=MS_NOSUID | MS_NODEV, options="mode=700")
     for name in _DIRECTORIES:
         os.mkdir(f"{step}/{name}", 0o755)
-    _mount_root(world.trees_dir, request, step)
+    points = prepare_mounts(request["mounts"], world.trees_dir, step)
+    _mount_root(world.trees_dir, request, step, points)
     devices.mount_devices(f"{step}/{layout.DEVICES}", f"{step}/{layout.NODES}")
     mount("sysfs", f"{step}/{layout.SYSTEM}", "sysfs", flags=MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _write(f"{step}/{layout.HOSTS}", request["hosts"])
@@ -99,7 +102,7 @@ def _prepare(world: World, request: Request, step: str) -> None:
         private_binfmt.enter(request["emulation"])
 
 
-def _mount_root(trees_dir: str, request: Request, step: str) -> None:
+def _mount_root(trees_dir: str, request: Request, step: str, points: Sequence[MountPoint]) -> None:
     stubs, view = f"{step}/{layout.STUBS}", f"{step}/{layout.VIEW}"
     lower = overlay.open_trees(trees_dir, request["lower"])
     upper, work = _writable_directories(request, step)
@@ -107,7 +110,8 @@ def _mount_root(trees_dir: str, request: Request, step: str) -> None:
         # At least two directories are needed, and an empty one changes nothing but the root's attributes.
         overlay.mount_lower(view, (overlay.open_directory(f"{step}/{layout.NOTHING}"), *lower))
         overlay.copy_attributes(f"/proc/self/fd/{lower[0]}/.", upper)
-    mountpoints.make_stubs(view, stubs, [secret["path"] for secret in request["secrets"]])
+    files = [secret["path"] for secret in request["secrets"]]
+    mountpoints.make_stubs(view, stubs, files, points)
     overlay.mount_writable(
         f"{step}/{layout.ROOT}",
         (overlay.open_directory(stubs), *lower),

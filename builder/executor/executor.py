@@ -20,6 +20,7 @@ from builder.executor.connection import Connection
 from builder.executor.emulation import find_emulation
 from builder.executor.errors import ExecutorError
 from builder.executor.grants import check_grants
+from builder.executor.mounts import StepMount, mount_request
 from builder.executor.names import host_resolver_files, hosts_file, resolver
 from builder.executor.output import Pipes, follow
 from builder.executor.runtimes import exit_code, find_runtime
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    from builder.executor.mounts import MountRequest
     from builder.executor.output import Cancellation
     from builder.executor.runtimes import Runtime
     from builder.executor.secrets import SecretRequest
@@ -44,7 +46,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     `lower` are the names of layer trees in the trees directory, topmost first; none: an empty file system.
     `upper` receives what changes, and `work` belongs to the overlay: both empty directories on one file
     system, made and removed by the caller. Running gives `upper` the attributes of the root below it.
-    `secrets` are files, and `secret_env` variables, that leave no trace in what the step makes.
+    `secrets` are files, and `secret_env` variables, that leave no trace in what the step makes; neither do
+    `mounts`, which are shown beside its own file system.
     """
 
     operation: Exec
@@ -53,6 +56,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     work: Path
     secrets: tuple[SecretFile, ...] = ()
     secret_env: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[StepMount, ...] = ()
 
 
 class _Machine(NamedTuple):
@@ -94,6 +98,7 @@ class Executor:
             writable=(step.upper, step.work),
             secrets=[secret_request(each) for each in step.secrets],
             secret_env=dict(step.secret_env),
+            mounts=[mount_request(each) for each in step.mounts],
         )
         with Pipes() as pipes, self._launch(machine, request, pipes.streams) as channel:
             pipes.give_away()
@@ -167,6 +172,7 @@ class Executor:
         writable: tuple[Path, Path] | None,
         secrets: Sequence[SecretRequest] = (),
         secret_env: Mapping[str, str] | None = None,
+        mounts: Sequence[MountRequest] = (),
     ) -> Request:
         if operation.network == "default" and shutil.which("pasta") is None:
             raise ExecutorError(
@@ -184,12 +190,14 @@ class Executor:
             hosts=hosts_file(operation.hostname, operation.extra_hosts),
             resolver=resolver(operation.network, machine.resolver_files).text,
             secrets=secrets,
+            mounts=mounts,
             spec=runtime_spec(
                 operation,
                 run_dir=str(self._run_dir.resolve()),
                 runtime=machine.runtime,
                 secrets=secrets,
                 secret_env=secret_env,
+                mounts=mounts,
             ),
         )
 

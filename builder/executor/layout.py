@@ -27,6 +27,7 @@ VIEW: Final = "view"
 NOTHING: Final = "nothing"
 SCRATCH: Final = "scratch"
 SECRETS: Final = "secrets"
+MOUNTS: Final = "mounts"
 
 
 def log_file(run_dir: str, name: str) -> str:

@@ -19,16 +19,18 @@ from builder.executor.overlay import copy_attributes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from builder.executor.mounts import MountPoint
+
 _DIRECTORIES: Final = ("proc", "sys", "dev")
 _FILES: Final = ("etc/hosts", "etc/resolv.conf")
 _MAX_LINKS: Final = 40
 
 
-def make_stubs(view: str, stubs: str, files: Sequence[str] = ()) -> None:
+def make_stubs(view: str, stubs: str, files: Sequence[str] = (), points: Sequence[MountPoint] = ()) -> None:
     """Makes in the empty directory `stubs` the mount points that the image at `view` does not have.
 
-    `files` are paths of files that are mounted besides the usual ones. A directory that the image has already
-    keeps its attributes there.
+    `files` are paths of files that are mounted besides the usual ones, and `points` what the step itself
+    asked for. A directory that the image has already keeps its attributes there.
     Raises: ExecutorError when the image has something else in such a place.
     """
     for path in _DIRECTORIES:
@@ -48,7 +50,21 @@ def make_stubs(view: str, stubs: str, files: Sequence[str] = ()) -> None:
             )
         if mode is None:
             _make_file(stubs, location)
+    for point in points:
+        _make_point(view, stubs, point)
     _copy_directory_attributes(view, stubs)
+
+
+def _make_point(view: str, stubs: str, point: MountPoint) -> None:
+    location, mode = locate(view, point.path)
+    if mode is None:
+        (_make_directory if point.is_directory else _make_file)(stubs, location)
+    elif stat.S_ISDIR(mode) != point.is_directory:
+        found, mounted = ("directory", "file") if stat.S_ISDIR(mode) else ("file", "directory")
+        raise ExecutorError(
+            f"the image's /{point.path} is a {found}, but a {mounted} is mounted there",
+            hint="choose another target for the mount",
+        )
 
 
 def locate(view: str, path: str) -> tuple[str, int | None]:

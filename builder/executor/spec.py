@@ -13,7 +13,9 @@ import os
 from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
 from builder.executor import layout
+from builder.executor.capabilities import capabilities
 from builder.executor.errors import ExecutorError
+from builder.executor.mounts import is_memory
 from builder.executor.names import DEFAULT_HOSTNAME
 from builder.executor.seccomp import profile
 from builder.system.errors import Unsupported
@@ -21,6 +23,7 @@ from builder.system.errors import Unsupported
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from builder.executor.mounts import MountRequest
     from builder.executor.runtimes import Runtime
     from builder.executor.secrets import SecretRequest
     from builder.graph import Exec
@@ -28,13 +31,6 @@ if TYPE_CHECKING:
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_SHM_SIZE: Final = 64 << 20
 
-_CAPABILITIES: Final = tuple(
-    f"CAP_{name}"
-    for name in (
-        "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP "
-        "SETUID SYS_CHROOT"
-    ).split()
-)
 _MASKED: Final = tuple(
     "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug "
     "/proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware".split()
@@ -109,6 +105,7 @@ def runtime_spec(
     runtime: Runtime,
     secrets: Sequence[SecretRequest] = (),
     secret_env: Mapping[str, str] | None = None,
+    mounts: Sequence[MountRequest] = (),
 ) -> Spec:
     """The config.json of `operation`'s container, but for the user; `secret_env` wins over its variables.
 
@@ -128,13 +125,12 @@ def runtime_spec(
         hostname=operation.hostname or DEFAULT_HOSTNAME,
         mounts=[
             *_mounts(bundle, operation.shm_size or DEFAULT_SHM_SIZE),
+            *_step_mounts(mounts, f"{bundle}/{layout.MOUNTS}"),
             *_secret_mounts(secrets, f"{bundle}/{layout.SECRETS}"),
         ],
         linux={
             "namespaces": [{"type": each} for each in _NAMESPACES],
-            "maskedPaths": _MASKED,
-            "readonlyPaths": _READ_ONLY,
-            "seccomp": profile(os.uname().machine),
+            **({} if operation.security == "insecure" else _confinement()),
         },
     )
     if runtime.kind == "crun":
@@ -143,6 +139,10 @@ def runtime_spec(
         tighten = {"path": "/bin/sh", "args": ["sh", "-c", _TIGHTEN, runtime.mount, root]}
         spec["hooks"] = {"createContainer": [tighten]}
     return spec
+
+
+def _confinement() -> dict[str, object]:
+    return {"maskedPaths": _MASKED, "readonlyPaths": _READ_ONLY, "seccomp": profile(os.uname().machine)}
 
 
 def _process(operation: Exec, secret_env: Mapping[str, str]) -> Process:
@@ -158,7 +158,7 @@ def _process(operation: Exec, secret_env: Mapping[str, str]) -> Process:
         env=environment,
         cwd=operation.cwd,
         # Neither inheritable nor ambient: CVE-2022-27651.
-        capabilities=dict.fromkeys(("bounding", "effective", "permitted"), _CAPABILITIES),
+        capabilities=dict.fromkeys(("bounding", "effective", "permitted"), capabilities(operation.security)),
         rlimits=[_limit(*each) for each in operation.ulimits],
         noNewPrivileges=False,
     )
@@ -206,12 +206,29 @@ def _mounts(bundle: str, shm_size: int) -> list[Mount]:
     ]
 
 
+def _step_mounts(requests: Sequence[MountRequest], directory: str) -> list[Mount]:
+    """The outer ones first, else they would hide those that lie in them."""
+    numbered = sorted(enumerate(requests), key=lambda each: each[1]["path"].split("/"))
+    return [_step_mount(request, f"{directory}/{number}") for number, request in numbered]
+
+
+def _step_mount(request: MountRequest, source: str) -> Mount:
+    options = ["nodev", *(() if request["writable"] else ("ro",))]
+    if is_memory(request):
+        size = [f"size={request['size']}"] if request["size"] else []
+        return _mount(f"/{request['path']}", "tmpfs", "tmpfs", ["nosuid", *options, *size])
+    return _mount(f"/{request['path']}", "bind", source, ["bind", *options])
+
+
 def _secret_mounts(secrets: Sequence[SecretRequest], directory: str) -> list[Mount]:
-    options = ["bind", "ro", "nosuid", "nodev", "noexec"]
     return [
-        _mount(f"/{secret['path']}", "bind", f"{directory}/{number}", options)
+        _mount(f"/{secret['path']}", "bind", f"{directory}/{number}", _secret_options(secret["mode"]))
         for number, secret in enumerate(secrets)
     ]
+
+
+def _secret_options(mode: int) -> list[str]:
+    return ["bind", "ro", "nosuid", "nodev", *(() if mode & 0o111 else ("noexec",))]
 
 
 def _mount(destination: str, kind: str, source: str, options: list[str]) -> Mount:

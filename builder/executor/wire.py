@@ -19,6 +19,7 @@ from builder.executor.errors import ExecutorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from builder.executor.mounts import MountRequest
     from builder.executor.secrets import SecretRequest
     from builder.executor.spec import Spec
 
@@ -69,6 +70,7 @@ class Request(TypedDict):
     hosts: str
     resolver: str
     secrets: Sequence[SecretRequest]
+    mounts: Sequence[MountRequest]
     spec: Spec
 
 

@@ -5,37 +5,53 @@ Pure data: a graph can be built, compared, digested and printed without touching
 
 from builder.graph.definition import Target
 from builder.graph.location import Location, SourceFile, excerpt
+from builder.graph.mounts import BindMount, CacheMount, Mount, SshMount, TmpfsMount
 from builder.graph.operations import (
     Copy,
     Exec,
     File,
+    Git,
+    Http,
     Image,
     Local,
     MakeDirectory,
+    MakeFile,
     Merge,
     Network,
     Operation,
     Owner,
+    ScriptMount,
     SecretMount,
+    Security,
 )
 from builder.graph.vertex import Description, Vertex, vertex, walk
 
 __all__ = [
+    "BindMount",
+    "CacheMount",
     "Copy",
     "Description",
     "Exec",
     "File",
+    "Git",
+    "Http",
     "Image",
     "Local",
     "Location",
     "MakeDirectory",
+    "MakeFile",
     "Merge",
+    "Mount",
     "Network",
     "Operation",
     "Owner",
+    "ScriptMount",
     "SecretMount",
+    "Security",
     "SourceFile",
+    "SshMount",
     "Target",
+    "TmpfsMount",
     "Vertex",
     "excerpt",
     "vertex",

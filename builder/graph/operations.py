@@ -11,10 +11,12 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from builder.graph.mounts import Mount
 from builder.oci.digest import Digest
 from builder.platforms import Platform
 
 Network: TypeAlias = Literal["default", "none", "host"]
+Security: TypeAlias = Literal["sandbox", "insecure"]
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, tag="image"):
@@ -40,6 +42,32 @@ class Local(msgspec.Struct, frozen=True, kw_only=True, tag="local"):
     exclude: tuple[str, ...] = ()
 
 
+class Http(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
+    """A file from the network, the only one at its root, called `filename`, of root, 0600 (LLB source). No inputs.
+
+    `checksum` None: whatever the server has now.
+    """
+
+    url: str
+    filename: str
+    checksum: Digest | None = None
+
+
+class Git(msgspec.Struct, frozen=True, kw_only=True, tag="git"):
+    """A checkout of the git repository at `remote` (LLB source `git://`). No inputs.
+
+    `ref` is a branch, a tag, a full ref or a commit; empty: what the repository says. `subdirectory` is
+    relative, empty for all. `checksum` is the beginning of the commit that is expected, in hex.
+    """
+
+    remote: str
+    ref: str = ""
+    subdirectory: str = ""
+    checksum: str = ""
+    keep_git_dir: bool = False
+    submodules: bool = True
+
+
 class Owner(msgspec.Struct, frozen=True):
     """User and group by number, or by a name of the destination's `/etc/passwd` and `/etc/group`.
 
@@ -57,6 +85,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True, tag="copy"):
     `sources` are absolute cleaned paths and may hold wildcards; `destination` is absolute, and a trailing
     slash says that it is a directory. `mode`: None keeps the source's, an int sets it exactly, text is a
     symbolic chmod. `owner` None keeps the source's. `unpack`: a source that is an archive is extracted.
+    `parents`: each source has a `/./`; what is behind it, a pattern that may hold `**`, is made again below the
+    destination with its directories. `exclude` are ignore patterns, relative to a directory that is copied.
     """
 
     input: int | None
@@ -65,6 +95,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True, tag="copy"):
     mode: int | str | None = None
     owner: Owner | None = None
     unpack: bool = False
+    parents: bool = False
+    exclude: tuple[str, ...] = ()
 
 
 class MakeDirectory(msgspec.Struct, frozen=True, kw_only=True, tag="mkdir"):
@@ -79,11 +111,27 @@ class MakeDirectory(msgspec.Struct, frozen=True, kw_only=True, tag="mkdir"):
     mtime: int | None = None
 
 
+class MakeFile(msgspec.Struct, frozen=True, kw_only=True, tag="mkfile"):
+    """Makes a file that holds `content`, as if it had been copied from somewhere.
+
+    `destination` is absolute, and a trailing slash says that it is a directory: then, or where a directory
+    stands, the file is called `name`. `mode` as that of `Copy`; None: 0644. `owner` None: root. `mtime`:
+    seconds since the epoch; None: the time of the step.
+    """
+
+    name: str
+    content: str
+    destination: str
+    mode: int | str | None = None
+    owner: Owner | None = None
+    mtime: int | None = None
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     """File actions, one after the other, on top of input `base` (None: on an empty file system)."""
 
     base: int | None
-    actions: tuple[Copy | MakeDirectory, ...]
+    actions: tuple[Copy | MakeDirectory | MakeFile, ...]
 
 
 class SecretMount(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +151,13 @@ class SecretMount(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
 
 
+class ScriptMount(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that a command finds at `target` (absolute), read-only, and that leaves no trace in the layer."""
+
+    target: str
+    content: str
+
+
 class Exec(msgspec.Struct, frozen=True, kw_only=True, tag="exec"):
     """Runs `args` in a container whose root is input `base` (None: an empty file system).
 
@@ -116,6 +171,7 @@ class Exec(msgspec.Struct, frozen=True, kw_only=True, tag="exec"):
     cwd: str = "/"
     user: str = ""
     network: Network = "default"
+    security: Security = "sandbox"
     platform: Platform
     hostname: str = ""
     extra_hosts: tuple[tuple[str, str], ...] = ()
@@ -124,10 +180,12 @@ class Exec(msgspec.Struct, frozen=True, kw_only=True, tag="exec"):
     cgroup_parent: str = ""
     proxy_env: tuple[tuple[str, str], ...] = ()
     secrets: tuple[SecretMount, ...] = ()
+    scripts: tuple[ScriptMount, ...] = ()
+    mounts: tuple[Mount, ...] = ()
 
 
 class Merge(msgspec.Struct, frozen=True, tag="merge"):
     """The layers of all inputs stacked, the first lowest."""
 
 
-Operation: TypeAlias = Image | Local | Exec | File | Merge
+Operation: TypeAlias = Image | Local | Http | Git | Exec | File | Merge

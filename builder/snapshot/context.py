@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from builder.graph.patterns import UNTOUCHED, IgnorePatterns
-from builder.snapshot.disk import node_of
+from builder.snapshot.disk import kind_of, node_of
 from builder.snapshot.entry import Node
 from builder.snapshot.links import LinkedContent
 from builder.snapshot.resolve import join, parent
@@ -21,6 +21,7 @@ from builder.snapshot.resolve import join, parent
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from builder.snapshot.disk import Directory
 
@@ -52,6 +53,26 @@ class ContextView:
         for node, level in self._listed(path):
             if self._is_visible(node, level):
                 yield node
+
+    def directory_as_is(self, path: str) -> Path | None:
+        """The directory that `path` is in, if nothing at and below `path` looks different when it is shown itself.
+
+        None when something is excluded, special, on another file system, or not root's.
+        """
+        level = self._directory_level(path)
+        pending = [(path, level)]
+        device = self._directory.lstat(path).st_dev
+        while pending:
+            here, level = pending.pop()
+            status = self._directory.lstat(here)
+            kind = kind_of(status)
+            is_shown = not self._patterns.excludes(level) and kind in ("file", "dir", "symlink")
+            if not is_shown or status.st_uid or status.st_gid or status.st_dev != device:
+                return None
+            if kind == "dir":
+                children = (join(here, name) for name in self._directory.names(here))
+                pending.extend((child, self._patterns.level(child, level)) for child in children)
+        return self._directory.path
 
     def _listed(self, path: str) -> Iterator[tuple[Node, int]]:
         """All that is in a directory and might be visible, with its level."""

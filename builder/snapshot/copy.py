@@ -11,10 +11,11 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from builder.graph.operations import Copy, MakeDirectory
+from builder.graph.operations import Copy, MakeDirectory, MakeFile
 from builder.oci.digest import Digest
 from builder.snapshot.errors import SnapshotError
 from builder.snapshot.mkdir import make_directory
+from builder.snapshot.mkfile import place_file
 from builder.snapshot.owners import Ids, find_ids, has_names
 from builder.snapshot.pending import PendingLayer
 from builder.snapshot.placement import Placement
@@ -77,6 +78,9 @@ class FilePlan:
             ids = self._ids(action.owner, below)
             if isinstance(action, MakeDirectory):
                 make_directory(action, pending, ids=ids, now_ns=now_ns)
+                continue
+            if isinstance(action, MakeFile):
+                place_file(action, pending, ids=ids, now_ns=now_ns)
                 continue
             placement = Placement(action, pending, ids=ids, now_ns=now_ns)
             place = placement.place

@@ -16,7 +16,8 @@ from builder.graph.globs import component_matcher, has_wildcard, unescape
 from builder.oci.digest import Digest
 from builder.snapshot.entry import Node
 from builder.snapshot.errors import PathNotFound
-from builder.snapshot.resolve import resolve
+from builder.snapshot.filtered import Filter, filtered_walk
+from builder.snapshot.resolve import join, resolve
 from builder.snapshot.xattrs import portable
 
 if TYPE_CHECKING:
@@ -45,7 +46,18 @@ def select(action: Copy, source: FileView) -> tuple[SelectedTree, ...]:
 
     Raises: PathNotFound for a path that is missing or a link that leads nowhere; PatternError; PathConflict.
     """
-    return tuple(_tree(source, path) for text in action.sources for path in _matches(source, text))
+    if action.parents:
+        return tuple(tree for text in action.sources for tree in _with_parents(action, source, text))
+    wanted = Filter(include=None, exclude=action.exclude) if action.exclude else None
+    return tuple(_tree(source, path, wanted) for text in action.sources for path in _matches(source, text))
+
+
+def select_path(source: FileView, path: str) -> SelectedTree:
+    """What stands at `path` of `source`, links followed, wildcards not read as such; it has no name.
+
+    Raises: PathNotFound, PathConflict.
+    """
+    return msgspec.structs.replace(_tree(source, path.strip("/")), name="")
 
 
 def selection_digest(
@@ -123,12 +135,30 @@ def _expand(source: FileView, start: str, patterns: Sequence[str]) -> list[str]:
     return level
 
 
-def _tree(source: FileView, path: str) -> SelectedTree:
+def _with_parents(action: Copy, source: FileView, text: str) -> Iterator[SelectedTree]:
+    """The directories in front of the pivot, each with what is selected behind it and the way there."""
+    front, _, pattern = text.partition("/./")
+    is_literal = not has_wildcard(pattern)
+    include = None if pattern in ("", ".") else pattern
+    wanted = Filter(include=include, exclude=action.exclude)
+    for path in _matches(source, front):
+        found = resolve(source, path)
+        root = source.lstat(found)
+        if root is None or root.entry.kind != "dir":
+            raise _not_found(path)
+        if is_literal and include and source.lstat(join(found, unescape(pattern))) is None:
+            raise _not_found(join(path, unescape(pattern)))
+        yield SelectedTree(root.entry.name, root, tuple(filtered_walk(source, found, wanted)))
+
+
+def _tree(source: FileView, path: str, wanted: Filter | None = None) -> SelectedTree:
     found = resolve(source, path)
     root = source.lstat(found)
     if root is None:
         raise _not_found(path)
-    members = tuple(_walk(source, found)) if root.entry.kind == "dir" else ()
+    members: tuple[Node, ...] = ()
+    if root.entry.kind == "dir":
+        members = tuple(_walk(source, found) if wanted is None else filtered_walk(source, found, wanted))
     return SelectedTree(path.rpartition("/")[2], root, members)
 
 

@@ -9,8 +9,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from builder.cache.keys import EMPTY, exec_key, file_definition_key, file_key, image_key, merge_key
-from builder.graph import Exec, File, Image, Local, Merge
+from builder.cache.keys import (
+    EMPTY,
+    exec_definition_key,
+    exec_key,
+    file_definition_key,
+    file_key,
+    image_key,
+    merge_key,
+)
+from builder.graph import Exec, File, Git, Http, Image, Local, Merge
 from builder.solver.errors import StepFailed
 from builder.solver.results import Layered, LocalFiles
 from builder.solver.scheduler import content_inputs
@@ -23,10 +31,11 @@ if TYPE_CHECKING:
     from builder.graph import Vertex
     from builder.oci.digest import Digest
     from builder.progress.stream import Stream
-    from builder.snapshot.entry import FileView
+    from builder.snapshot.context import ContextView
     from builder.snapshot.layerdb import LayerID
     from builder.snapshot.layers import Layers
     from builder.solver.filesteps import FileSteps
+    from builder.solver.remotesteps import RemoteSteps
     from builder.solver.results import Result
     from builder.solver.runsteps import RunSteps
     from builder.system.locks import KeyLocks
@@ -41,7 +50,7 @@ class Sources(Protocol):
         """The layers of the image, lowest first; none of them needs to be on this machine yet."""
         ...
 
-    def local(self, operation: Local) -> FileView:
+    def local(self, operation: Local) -> ContextView:
         """The directory, without what the operation excludes."""
         ...
 
@@ -54,6 +63,7 @@ class Operators:
         sources: Sources,
         files: FileSteps,
         runs: RunSteps,
+        remotes: RemoteSteps,
         *,
         layers: Layers,
         records: CacheRecords,
@@ -64,6 +74,7 @@ class Operators:
         self._sources = sources
         self._files = files
         self._runs = runs
+        self._remotes = remotes
         self._layers = layers
         self._records = records
         self._locks = locks
@@ -82,7 +93,11 @@ class Operators:
             case Image():
                 return image_key(operation)
             case Exec():
-                return exec_key(operation, _base_key(operation.base, keys))
+                if not content_inputs(vertex):
+                    return exec_key(operation, _base_key(operation.base, keys))
+                if remembered and None not in keys:
+                    return self._records.find_definition(exec_definition_key(operation, _all_known(keys)))
+                return None
             case Merge():
                 return merge_key(operation, [_known(key) for key in keys])
             case File():
@@ -91,17 +106,23 @@ class Operators:
                 if remembered and None not in keys:
                     return self._records.find_definition(file_definition_key(operation, _all_known(keys)))
                 return None
-            case Local():
+            case Local() | Http() | Git():
                 return None
 
     def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
-        """The key of a copy by what it selects, remembered under its definition where that has a name."""
+        """The key of a step by the content it reads, remembered under its definition where that has a name."""
         operation = vertex.operation
-        assert isinstance(operation, File)
-        content = self._guarded(vertex, lambda: self._files.content(vertex, results))
-        key = file_key(operation, _base_key(operation.base, keys), content)
+        assert isinstance(operation, File | Exec)
+        base = _base_key(operation.base, keys)
+        if isinstance(operation, File):
+            content = self._guarded(vertex, lambda: self._files.content(vertex, results))
+            key = file_key(operation, base, content)
+        else:
+            inputs = dict(zip(content_inputs(vertex), results, strict=True))
+            shown = self._guarded(vertex, lambda: self._runs.content(vertex, operation, inputs))
+            key = exec_key(operation, base, shown)
         if None not in keys:
-            self._records.save_definition(file_definition_key(operation, _all_known(keys)), key)
+            self._records.save_definition(_definition_key(operation, _all_known(keys)), key)
         return key
 
     def lookup(self, vertex: Vertex, key: Digest) -> Result | None:
@@ -120,6 +141,9 @@ class Operators:
             case Local():
                 with self._stream.vertex(vertex.digest, vertex.description.name):
                     return LocalFiles(self._guarded(vertex, lambda: self._sources.local(operation)))
+            case Http() | Git():
+                with self._stream.vertex(vertex.digest, vertex.description.name):
+                    return self._guarded(vertex, lambda: self._remotes.fetch(operation))
             case Image():
                 return Layered(self._sources.layers(operation))
             case Merge():
@@ -133,7 +157,9 @@ class Operators:
         self.save_records()
         self._records.touch(self.used)
         for vertex in vertices:
-            if vertex.digest not in self.executed and not isinstance(vertex.operation, Local | Merge):
+            if vertex.digest not in self.executed and not isinstance(
+                vertex.operation, Local | Http | Git | Merge
+            ):
                 self._note_cached(vertex)
 
     def save_records(self) -> None:
@@ -167,7 +193,7 @@ class Operators:
                 copied = [results[position] for position in content_inputs(vertex)]
                 layer = self._files.make(vertex, base, copied, scratch)
             else:
-                layer = self._runs.run(vertex, operation, base, scratch)
+                layer = self._runs.run(vertex, operation, base, dict(enumerate(results)), scratch)
         return Layered((*base.layers, layer))
 
     def _recorded(self, vertex: Vertex, key: Digest) -> Layered | None:
@@ -203,6 +229,12 @@ class Operators:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             raise StepFailed(vertex, f"{error.strerror or error}{where}") from error
+
+
+def _definition_key(operation: File | Exec, keys: Sequence[Digest]) -> Digest:
+    if isinstance(operation, File):
+        return file_definition_key(operation, keys)
+    return exec_definition_key(operation, keys)
 
 
 def _base_key(base: int | None, keys: Sequence[Digest | None]) -> Digest:

@@ -9,7 +9,7 @@ import msgspec
 from builder.snapshot.layerdb import LayerID
 
 if TYPE_CHECKING:
-    from builder.snapshot.entry import FileView
+    from builder.snapshot.context import ContextView
 
 
 class Layered(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Layered(msgspec.Struct, frozen=True):
 class LocalFiles:
     """A directory of the caller. It has no identity of its own: what a step reads from it has."""
 
-    def __init__(self, view: FileView) -> None:
+    def __init__(self, view: ContextView) -> None:
         self.view = view
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from builder.solver.errors import ProcessFailed
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from builder.executor import Executor
     from builder.executor.secrets import SecretFile
     from builder.graph import Exec, Vertex
+    from builder.oci.digest import Digest
     from builder.progress.stream import Stream
     from builder.snapshot.layerdb import LayerID
     from builder.snapshot.layers import Layers
-    from builder.solver.results import Layered
+    from builder.solver.mountsteps import MountSteps
+    from builder.solver.results import Layered, Result
 
 
 class RunSteps:
@@ -32,6 +35,7 @@ class RunSteps:
         cancelled: threading.Event,
         *,
         secrets: Mapping[str, bytes | Callable[[], bytes]],
+        mounts: MountSteps,
     ) -> None:
         self._layers = layers
         self._open_executor = open_executor
@@ -39,34 +43,49 @@ class RunSteps:
         self._stream = stream
         self._cancelled = cancelled
         self._secrets = secrets
+        self._mounts = mounts
         self._guard = threading.Lock()
 
-    def run(self, vertex: Vertex, operation: Exec, base: Layered, scratch: Path) -> LayerID:
-        """The layer that the command of `vertex` makes on top of `base`.
+    def content(self, vertex: Vertex, operation: Exec, inputs: Mapping[int, Result]) -> Digest:
+        """Digest of all that the command sees through mounts of `inputs`, by position. Raises: DockyardError."""
+        return self._mounts.content(vertex, operation, inputs)
+
+    def run(
+        self, vertex: Vertex, operation: Exec, base: Layered, inputs: Mapping[int, Result], scratch: Path
+    ) -> LayerID:
+        """The layer that the command of `vertex` makes on top of `base`, with `inputs` to mount, by position.
 
         `scratch` is an empty directory beside the trees. Raises: ProcessFailed, DockyardError, Cancelled.
         """
         # Loaded here because a build that finds everything in the cache starts no container.
         from builder.executor import Step
+        from builder.executor.secrets import SecretFile
 
         lowest_first = self._layers.trees(base.layers)
         upper, work = scratch / "upper", scratch / "work"
         upper.mkdir()
         work.mkdir()
         files, variables = self._reveal(operation)
-        step = Step(
-            operation=operation,
-            lower=tuple(reversed(lowest_first)),
-            upper=upper,
-            work=work,
-            secrets=files,
-            secret_env=variables,
+        scripts = tuple(
+            SecretFile(each.target, each.content.encode(), mode=0o755) for each in operation.scripts
         )
-        exit_code = self._started().run(
-            step,
-            on_output=lambda source, output: self._stream.log(vertex.digest, 1 if source == 1 else 2, output),
-            cancelled=self._cancelled,
-        )
+        with ExitStack() as stack:
+            step = Step(
+                operation=operation,
+                lower=tuple(reversed(lowest_first)),
+                upper=upper,
+                work=work,
+                secrets=(*files, *scripts),
+                secret_env=variables,
+                mounts=self._mounts.open(vertex, operation, inputs, scratch, stack),
+            )
+            exit_code = self._started().run(
+                step,
+                on_output=lambda source, output: self._stream.log(
+                    vertex.digest, 1 if source == 1 else 2, output
+                ),
+                cancelled=self._cancelled,
+            )
         if exit_code != 0:
             raise ProcessFailed(vertex, operation, exit_code)
         return self._layers.adopt(upper)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
-from builder.graph import Copy, File, Local
+from builder.graph import BindMount, CacheMount, Copy, Exec, File, Git, Http, Local
 from builder.system.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Operators(Protocol):
         ...
 
     def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
-        """The key of a copy, from what it selects in `results` (one for each of `content_inputs`)."""
+        """The key of a copy or a command, from what it selects in `results` (one for each of `content_inputs`)."""
         ...
 
     def execute(
@@ -57,9 +57,13 @@ class Operators(Protocol):
 
 def content_inputs(vertex: Vertex) -> tuple[int, ...]:
     """Positions of the inputs that count by what is read from them, not by where they come from."""
-    if not isinstance(vertex.operation, File):
+    operation = vertex.operation
+    if isinstance(operation, File):
+        copied = [each.input for each in operation.actions if isinstance(each, Copy)]
+    elif isinstance(operation, Exec):
+        copied = [each.input for each in operation.mounts if isinstance(each, BindMount | CacheMount)]
+    else:
         return ()
-    copied = (each.input for each in vertex.operation.actions if isinstance(each, Copy))
     return tuple(dict.fromkeys(position for position in copied if position is not None))
 
 
@@ -156,7 +160,7 @@ class Scheduler:
         if task.key_wanted:
             return
         task.key_wanted = True
-        if isinstance(task.vertex.operation, Local):
+        if isinstance(task.vertex.operation, Local | Http | Git):
             self._set_key(task, None)
             return
         inputs = self._inputs(task)

@@ -6,9 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from builder.cache.mounts import CacheMounts
 from builder.graph import Exec, File, Merge, walk
 from builder.solver.filesteps import FileSteps
+from builder.solver.mountsteps import MountSteps
 from builder.solver.operators import Operators
+from builder.solver.remotesteps import RemoteSteps
 from builder.solver.results import Layered
 from builder.solver.runsteps import RunSteps
 from builder.solver.scheduler import Scheduler
@@ -17,6 +20,7 @@ from builder.solver.workers import Workers
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from builder.cache.records import CacheRecords
     from builder.executor import Executor
@@ -44,8 +48,9 @@ class Solution(NamedTuple):
 class Tools(NamedTuple):
     """What solving works with.
 
-    `open_executor` is called when the first command must run. `jobs`: how many steps may run at once; None:
-    what the cores allow.
+    `open_executor` is called when the first command must run. `agents` are sockets of SSH agents by id,
+    `caches` is where cache mounts live, `downloads` what servers said of what was downloaded. `jobs`: how many
+    steps may run at once; None: what the cores allow.
     """
 
     sources: Sources
@@ -57,6 +62,9 @@ class Tools(NamedTuple):
     stream: Stream
     cancelled: threading.Event
     secrets: Mapping[str, bytes | Callable[[], bytes]]
+    agents: Mapping[str, Path]
+    caches: Path
+    downloads: Path
     jobs: int | None = None
 
 
@@ -75,11 +83,29 @@ def solve(targets: Sequence[Target], tools: Tools, *, layer_format: Format | Non
         exported=exported_vertices(roots),
         layer_format=layer_format,
     )
-    runs = RunSteps(tools.layers, tools.open_executor, tools.stream, tools.cancelled, secrets=tools.secrets)
+    caches = CacheMounts(tools.caches, tools.locks, tools.cancelled)
+    mounts = MountSteps(tools.layers, tools.digests, caches, tools.agents, tools.stream)
+    runs = RunSteps(
+        tools.layers,
+        tools.open_executor,
+        tools.stream,
+        tools.cancelled,
+        secrets=tools.secrets,
+        mounts=mounts,
+    )
+    remotes = RemoteSteps(
+        tools.layers,
+        tools.records,
+        tools.downloads,
+        secrets=tools.secrets,
+        agents=tools.agents,
+        cancelled=tools.cancelled,
+    )
     operators = Operators(
         tools.sources,
         files,
         runs,
+        remotes,
         layers=tools.layers,
         records=tools.records,
         locks=tools.locks,

@@ -1,7 +1,7 @@
 """Base images: from a name to the layers of one platform.
 
-An image is found in the store or in an OCI layout. Finding it reads its documents only; a layer is brought into
-the store when a step or the exporter asks for its bytes, because most builds never do.
+An image is found in the store, at its registry or in an OCI layout. Finding it reads its documents only; a
+layer is brought into the store when a step or the exporter asks for its bytes, because most builds never do.
 """
 
 from __future__ import annotations
@@ -15,20 +15,25 @@ import msgspec
 from builder.oci.digest import CHUNK, Digest, chain_id
 from builder.oci.manifest import InvalidDocument
 from builder.oci.reference import Reference, parse_reference
-from builder.source.errors import ImageNotFound
+from builder.registry.errors import NotFound, RegistryError
+from builder.registry.nearby import NearbyFirst
+from builder.source.errors import ImageNotFound, SourceError
 from builder.store.errors import NoMatchingPlatform
 from builder.store.imagegraph import PlatformManifest, resolve_platform
 from builder.store.layout.reader import open_layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
     from pathlib import Path
 
     from builder.graph import Image
     from builder.oci.descriptor import Descriptor
     from builder.platforms import Platform
+    from builder.registry.reader import RegistryReader
+    from builder.registry.registries import Registries
     from builder.snapshot.layerdb import LayerID
-    from builder.snapshot.layers import Layers
+    from builder.snapshot.layers import BlobFetcher, Layers
     from builder.source.contexts import LayoutContext
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import BlobReader, Lease, Store
@@ -45,32 +50,54 @@ class Images:
     """The images of one build. Safe to share between threads."""
 
     def __init__(
-        self, store: Store, lease: Lease, layers: Layers, *, scratch: Path, stack: ExitStack
+        self,
+        store: Store,
+        lease: Lease,
+        layers: Layers,
+        *,
+        scratch: Path,
+        stack: ExitStack,
+        registries: Callable[[], Registries] | None = None,
+        refresh: bool = False,
     ) -> None:
-        """`scratch` is a directory for what archives need while they are open; `stack` closes them."""
+        """`scratch` is a directory for what archives need while they are open; `stack` closes them.
+
+        `registries` are opened when the store lacks something; with `refresh` they say what a tag stands for,
+        whatever the store says.
+        """
+        self._registries = registries
+        self._refresh = refresh
+        self._remotes: dict[str, RegistryReader] = {}
+        self._roots: dict[Reference, Descriptor] = {}
         self._store = store
         self._lease = lease
         self._layers = layers
         self._scratch = scratch
         self._stack = stack
         self._layouts: dict[Path, LayoutReader] = {}
-        self._found: dict[Digest, tuple[PlatformManifest, BlobReader]] = {}
+        self._found: dict[Digest, tuple[PlatformManifest, BlobFetcher]] = {}
         self._guard = threading.Lock()
 
     def from_store(self, name: str, platform: Platform) -> FoundImage:
-        """The image that `name`, as people write it, has in the store.
+        """The image that `name`, as people write it, has in the store, or else at its registry.
 
-        Raises: ImageNotFound, InvalidReference, StoreError, InvalidDocument.
+        Raises: ImageNotFound, SourceError, InvalidReference, StoreError, InvalidDocument.
         """
         reference = parse_reference(name)
         image = self._store.images.find(str(reference))
-        if image is None:
+        if image is not None and (reference.digest or not self._refresh):
+            # Of an index the store may have some platforms only.
+            return self._near(reference, image.target, platform)
+        if self._registries is None:
             raise ImageNotFound(
-                f"{name}: failed to resolve source metadata for {reference}: not in the image store",
-                hint="registries are not supported yet: bring the image in with `dockyard load`, "
-                "or name it with --build-context",
+                f"{reference}: not in the image store",
+                hint="bring the image in with `dockyard pull` or `dockyard load`",
             )
-        return self._resolve(reference, image.target, self._store.content, platform)
+        try:
+            return self._near(reference, self._root(reference), platform)
+        except RegistryError as error:
+            kind = ImageNotFound if isinstance(error, NotFound) else SourceError
+            raise kind(error.message, hint=error.hint) from error
 
     def from_layout(self, context: LayoutContext, name: str, platform: Platform) -> FoundImage:
         """The image in an OCI layout, called `name` in messages.
@@ -79,7 +106,7 @@ class Images:
         """
         layout = self._layout(context.path)
         root = layout.find(context.digest or context.tag or None)
-        return self._resolve(parse_reference(name), root, layout, platform)
+        return self._resolve(parse_reference(name), root, layout, platform, fetch=self.fetcher(layout))
 
     def layers(self, operation: Image) -> tuple[LayerID, ...]:
         """The layers of an image, lowest first: one that was found before, or that the store has.
@@ -94,8 +121,8 @@ class Images:
                 )
         return self.register(*self._found[operation.digest])
 
-    def register(self, found: PlatformManifest, reader: BlobReader) -> tuple[LayerID, ...]:
-        """Makes the layers of an image known, lowest first; `reader` has their blobs when they are needed.
+    def register(self, found: PlatformManifest, fetch: BlobFetcher) -> tuple[LayerID, ...]:
+        """Makes the layers of an image known, lowest first; `fetch` brings their blobs when they are needed.
 
         Raises: InvalidDocument for an image whose manifest and config disagree.
         """
@@ -112,18 +139,63 @@ class Images:
                 blob,
                 diff_ids[n],
                 created_ns=created_ns,
-                fetch=lambda wanted: self._fetch(reader, wanted),
+                fetch=fetch,
             )
             for n, blob in enumerate(found.manifest.layers)
         )
+
+    def fetcher(self, reader: BlobReader) -> BlobFetcher:
+        """Brings blobs from `reader` into the store."""
+        return lambda blob: self._fetch(reader, blob)
 
     def _layout(self, path: Path) -> LayoutReader:
         if path not in self._layouts:
             self._layouts[path] = self._stack.enter_context(open_layout(path, scratch=self._scratch))
         return self._layouts[path]
 
+    def _near(self, reference: Reference, root: Descriptor, platform: Platform) -> FoundImage:
+        reader = NearbyFirst(self._lease.content, lambda: self._remote(reference))
+        return self._resolve(
+            reference, root, reader, platform, fetch=lambda blob: self._download(reference, blob)
+        )
+
+    def _download(self, reference: Reference, blob: Descriptor) -> None:
+        from builder.registry.copying import copy_blob
+        from builder.registry.sources import note_source
+
+        content = self._lease.content
+        if not content.has(blob.digest):
+            remote = self._remote(reference)
+            copy_blob(remote, blob, content)
+            note_source(content, (blob,), remote.repository)
+
+    def _remote(self, reference: Reference) -> RegistryReader:
+        """The repository of `reference`, asked for what the store lacks."""
+        # Loaded here because most builds find all they need in the store.
+        from builder.registry.reader import RegistryReader
+
+        if self._registries is None:
+            raise ImageNotFound(f"{reference} is not complete in the image store")
+        with self._guard:
+            if reference.repository not in self._remotes:
+                repository = self._registries().repository(reference)
+                self._remotes[reference.repository] = RegistryReader(repository)
+            return self._remotes[reference.repository]
+
+    def _root(self, reference: Reference) -> Descriptor:
+        """What the registry says that a name stands for, asked once for a build."""
+        if reference not in self._roots:
+            self._roots[reference] = self._remote(reference).resolve(reference)
+        return self._roots[reference]
+
     def _resolve(
-        self, reference: Reference, root: Descriptor, reader: BlobReader, platform: Platform
+        self,
+        reference: Reference,
+        root: Descriptor,
+        reader: BlobReader,
+        platform: Platform,
+        *,
+        fetch: BlobFetcher,
     ) -> FoundImage:
         try:
             found = resolve_platform(reader, root, platform)
@@ -132,7 +204,7 @@ class Images:
                 f"{reference.familiar}: failed to resolve source metadata for {reference}: {error.message}"
             ) from error
         with self._guard:
-            self._found[found.descriptor.digest] = (found, reader)
+            self._found[found.descriptor.digest] = (found, fetch)
         return FoundImage(reference=reference, found=found)
 
     def _fetch(self, reader: BlobReader, blob: Descriptor) -> None:

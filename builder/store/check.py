@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.oci.digest import Digest, digest_stream
 from builder.store.content import Content
-from builder.store.imagegraph import labels_for, walk_image
+from builder.store.imagegraph import labels_for, walk_here
 from builder.store.images import Images
 from builder.store.ingest import lease_of
 from builder.store.leases import Leases
@@ -76,7 +76,7 @@ def _image_problems(root: Root, database: Database) -> Iterator[str]:
 
 
 def _graph_problems(content: Content, image: Image) -> Iterator[str]:
-    for visited in walk_image(content, image.target):
+    for visited in walk_here(content, image.target):
         digest = visited.descriptor.digest
         blob = content.find(digest)
         if blob is None:

@@ -18,10 +18,10 @@ from builder.platforms import Platform, best_match
 from builder.store.errors import NoMatchingPlatform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from builder.oci.digest import Digest
-    from builder.store.protocol import DocumentReader
+    from builder.store.protocol import ContentReader, DocumentReader
 
 MAX_DEPTH: Final = 4
 """Indexes that may stand inside each other."""
@@ -30,6 +30,9 @@ MAX_BLOBS: Final = 20_000
 """Blobs that one image may have."""
 
 GC_CONTENT: Final = "containerd.io/gc.ref.content"
+PARTIAL: Final = "dockyard/source"
+"""Label of a root of which not all platforms are in the store: the repository that has them."""
+
 REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 
 
@@ -93,10 +96,24 @@ def is_attestation(descriptor: Descriptor) -> bool:
     return platform is not None and platform.os == platform.architecture == "unknown"
 
 
-def walk_image(reader: DocumentReader, root: Descriptor) -> Iterator[Visited]:
+def walk_here(content: ContentReader, root: Descriptor) -> Iterator[Visited]:
+    """Like `walk_image`, for what the store has of an image that was fetched for some platforms only.
+
+    Raises: StoreError, InvalidDocument.
+    """
+    blob = content.find(root.digest)
+    if blob is None or PARTIAL not in blob.labels:
+        return walk_image(content, root)
+    return walk_image(content, root, absent=lambda entry: content.find(entry.digest) is None)
+
+
+def walk_image(
+    reader: DocumentReader, root: Descriptor, *, absent: Callable[[Descriptor], bool] | None = None
+) -> Iterator[Visited]:
     """Every blob of the image, each once, a document before what it points at.
 
-    Only documents are read; of configs and layers nothing but the descriptor is known.
+    Only documents are read; of configs and layers nothing but the descriptor is known. Entries of an index that
+    are `absent` are left out.
     Raises: StoreError, and InvalidDocument for a graph that is too deep or too large.
     """
     seen: set[Digest] = set()
@@ -110,7 +127,9 @@ def walk_image(reader: DocumentReader, root: Descriptor) -> Iterator[Visited]:
         seen.add(descriptor.digest)
         visited = Visited(descriptor, read_document(reader, descriptor))
         yield visited
-        pending.extend((child, depth + 1) for child in reversed(visited.children))
+        optional = absent if isinstance(visited.document, Index) else None
+        below = [child for child in visited.children if optional is None or not optional(child)]
+        pending.extend((child, depth + 1) for child in reversed(below))
 
 
 def read_document(reader: DocumentReader, descriptor: Descriptor) -> Manifest | Index | None:

@@ -2,6 +2,9 @@
 
 The choice is a small file in the state root, so it holds for every process that uses the root. What a store
 keeps that is not active stays on disk, out of sight, because each driver has a namespace of its own.
+
+The containerd driver has its store here, in the state root, until the address of a daemon is chosen. A build
+works in the state root all the same, and delivers to the daemon when it is done.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from builder.store.admission import (
     require_attestations,
     require_multi_platform,
 )
+from builder.store.containerd.address import NAMESPACE, Address, parse_address
+from builder.store.containerd.errors import ConnectionLost
 from builder.store.database import Database, Schema
 from builder.store.embedded import EmbeddedStore
 from builder.store.errors import DriverError, StoreError
@@ -26,9 +31,11 @@ from builder.store.tables import SCHEMA
 from builder.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from builder.store.containerd.store import ContainerdStore
+    from builder.store.protocol import Store
     from builder.store.root import Root
 
 __all__ = [
@@ -38,7 +45,11 @@ __all__ = [
     "Driver",
     "DriverError",
     "StoreSummary",
+    "active_address",
     "active_driver",
+    "environment_address",
+    "open_daemon",
+    "open_selected",
     "open_store",
     "require_attestations",
     "require_multi_platform",
@@ -83,8 +94,9 @@ class StoreSummary(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class _Choice(msgspec.Struct, frozen=True):
+class _Choice(msgspec.Struct, frozen=True, omit_defaults=True):
     active: str
+    address: Address | None = None
 
 
 def find_driver(name: str) -> Driver:
@@ -100,30 +112,68 @@ def active_driver(root: Root) -> Driver:
 
     Raises: StoreError when the choice cannot be read.
     """
-    path = root.path / _FILE
-    try:
-        choice = msgspec.json.decode(path.read_bytes(), type=_Choice)
-        return find_driver(choice.active)
-    except FileNotFoundError:
-        return CONTAINERD
-    except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
-        raise StoreError(
-            f"{path} does not say which store is active: {error}",
-            hint="choose one with `dockyard store use containerd`",
-        ) from error
+    return find_driver(_choice(root).active)
 
 
-def use_driver(root: Root, name: str) -> Driver:
-    """Makes that driver the active one for every command from now on. Raises: UsageError."""
+def active_address(root: Root) -> Address | None:
+    """The daemon that was chosen with the containerd driver; None for the store in the state root.
+
+    Raises: StoreError when the choice cannot be read.
+    """
+    return _choice(root).address
+
+
+def environment_address(environ: Mapping[str, str]) -> Address | None:
+    """The daemon that CONTAINERD_ADDRESS and CONTAINERD_NAMESPACE name, as for containerd's own client.
+
+    Raises: UsageError.
+    """
+    address = environ.get("CONTAINERD_ADDRESS")
+    return parse_address(address, environ.get("CONTAINERD_NAMESPACE") or NAMESPACE) if address else None
+
+
+def use_driver(root: Root, name: str, address: Address | None = None) -> Driver:
+    """Makes that driver the active one for every command from now on; with `address`, that daemon's store.
+
+    Raises: UsageError.
+    """
     driver = find_driver(name)
+    if address is not None and driver != CONTAINERD:
+        raise UsageError(f"the {driver.name} driver has no address", hint="leave --address out")
     temporary = root.path / f".{_FILE}.{os.urandom(4).hex()}"
-    temporary.write_bytes(msgspec.json.encode(_Choice(driver.name)) + b"\n")
+    temporary.write_bytes(msgspec.json.encode(_Choice(driver.name, address)) + b"\n")
     temporary.replace(root.path / _FILE)
     return driver
 
 
+def open_daemon(
+    root: Root, *, driver: str | None = None, address: Address | None = None
+) -> ContainerdStore | None:
+    """The daemon's store that is selected, opened; None when images are kept in the state root.
+
+    `driver` None is the active one. `address` goes before the one that was chosen; neither counts for drivers
+    that have none. The caller closes the store. Raises: StoreError, UsageError.
+    """
+    chosen = active_driver(root) if driver is None else find_driver(driver)
+    found = (address or active_address(root)) if chosen == CONTAINERD else None
+    if found is None:
+        return None
+    # Loaded here because grpc takes longer to import than most commands to run.
+    from builder.store.containerd.store import ContainerdStore
+
+    return ContainerdStore(found)
+
+
+def open_selected(path: Path, *, driver: str | None = None, address: Address | None = None) -> Store:
+    """The store where people's images are: a daemon's, or what the state root `path` holds.
+
+    Arguments, and who closes, as for `open_daemon`. Raises: StoreError, UsageError.
+    """
+    return open_daemon(open_root(path), driver=driver, address=address) or open_store(path, driver=driver)
+
+
 def open_store(path: Path, *, driver: str | None = None, schemas: Sequence[Schema] = ()) -> EmbeddedStore:
-    """Opens the state root `path` and the store of `driver`, or of the active one.
+    """Opens the state root `path` and what it holds of the store of `driver`, or of the active one.
 
     `schemas` are tables that other rooms keep in the database. The caller closes the store.
     Raises: StoreError, UsageError.
@@ -136,16 +186,55 @@ def open_store(path: Path, *, driver: str | None = None, schemas: Sequence[Schem
 
 def summarize(root: Root, database: Database) -> tuple[StoreSummary, ...]:
     """Every store of the state root, in the order in which drivers are listed. Raises: StoreError."""
-    active = active_driver(root)
-    return tuple(
+    choice = _choice(root)
+    active = find_driver(choice.active)
+    embedded = tuple(
         StoreSummary(
             driver=driver,
-            active=driver == active,
+            active=driver == active and choice.address is None,
             images=_count(database, "SELECT COUNT(*) FROM images WHERE namespace = ?", driver),
             size=_count(database, "SELECT COALESCE(SUM(size), 0) FROM content WHERE namespace = ?", driver),
         )
         for driver in DRIVERS.values()
     )
+    return embedded if choice.address is None else (*embedded, _summarize_daemon(choice.address))
+
+
+def _summarize_daemon(address: Address) -> StoreSummary:
+    from builder.store.containerd.store import ContainerdStore
+
+    def described(version: str) -> Driver:
+        store = f"containerd {version} at {address.url}"
+        return msgspec.structs.replace(CONTAINERD, store=store, namespace=address.namespace)
+
+    try:
+        with ContainerdStore(address) as store:
+            return StoreSummary(
+                driver=described(store.version),
+                active=True,
+                images=len(store.images.all()),
+                size=sum(blob.size for blob in store.content.walk()),
+            )
+    except ConnectionLost:
+        # The list is how people find out; it must not fail with the daemon.
+        return StoreSummary(driver=described("(does not answer)"), active=True, images=0, size=0)
+
+
+def _choice(root: Root) -> _Choice:
+    path = root.path / _FILE
+    try:
+        choice = msgspec.json.decode(path.read_bytes(), type=_Choice)
+        find_driver(choice.active)
+        if choice.address is not None:
+            parse_address(choice.address.socket, choice.address.namespace)
+    except FileNotFoundError:
+        return _Choice(CONTAINERD.name)
+    except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
+        raise StoreError(
+            f"{path} does not say which store is active: {error}",
+            hint="choose one with `dockyard store use containerd`",
+        ) from error
+    return choice
 
 
 def _count(database: Database, query: str, driver: Driver) -> int:

@@ -56,6 +56,15 @@ class KeyLocks:
         finally:
             os.close(fd)
 
+    @contextmanager
+    def hold_if_free(self, key: str) -> Iterator[bool]:
+        """Holds the lock of `key` unless somebody else has it; says whether it does."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield _try_lock(fd, _offset(key))
+        finally:
+            os.close(fd)
+
     @staticmethod
     def _wait(fd: int, offset: int, cancelled: CancelToken, on_wait: Callable[[], None] | None) -> None:
         pause = _FIRST_WAIT

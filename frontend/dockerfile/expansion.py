@@ -33,6 +33,10 @@ MAX_EXPANDED: Final = 1 << 20
 
 _MAX_SHOWN: Final = 4096
 
+# Halves of surrogate pairs, which no text from outside can hold.
+_DISGUISE: Final = {ord("'"): "\udc27", ord('"'): "\udc22"}
+_REVEAL: Final = {ord(hidden): chr(shown) for shown, hidden in _DISGUISE.items()}
+
 
 def expand(
     word: str, variables: Mapping[str, str], *, escape: str = "\\", unset: set[str] | None = None
@@ -51,6 +55,25 @@ def expand(
     if unset is not None:
         unset |= expansion.unset
     return value
+
+
+def expand_document(
+    text: str, variables: Mapping[str, str], *, name: str, unset: set[str] | None = None
+) -> str:
+    """The value of a heredoc's body: variables count, quotes do not, and only the backslash escapes.
+
+    `name` is what an error calls the document. Raises: ExpansionError.
+    """
+    if "$" not in text and "\\" not in text:
+        return text
+    expansion = _Expansion(_Disguised(variables), len(text) + MAX_EXPANDED)
+    try:
+        value = expansion.value(read_word(text.translate(_DISGUISE), "\\"))
+    except ExpansionError as error:
+        raise ExpansionError(f"failed to process {quote(name)}: {error}".translate(_REVEAL)) from error
+    if unset is not None:
+        unset |= expansion.unset
+    return value.translate(_REVEAL)
 
 
 def show(text: str, variables: Mapping[str, str], *, escape: str = "\\", verbatim: bool) -> str:
@@ -79,6 +102,14 @@ def names_in(word: str, *, escape: str = "\\") -> frozenset[str]:
 
 def _means_itself(word: str, escape: str) -> bool:
     return not ("$" in word or '"' in word or "'" in word or escape in word)
+
+
+class _Disguised(dict[str, str]):
+    """Variables whose quotes look like those of a document in which quotes mean nothing."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        value = super().get(name, default)
+        return None if value is None else value.translate(_DISGUISE)
 
 
 class _Expansion:

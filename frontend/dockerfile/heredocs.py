@@ -18,6 +18,7 @@ _WORD: Final = re.compile(
     rf"""(?:[^{SPACES}'"\\<]+|<<-?[{SPACES}]+|<|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+"""
 )
 _MARKER: Final = re.compile(rf"(\d*)<<(-?)[{SPACES}]*([^<{SPACES}][^<]*)")
+_TABS: Final = re.compile(r"^\t+", re.MULTILINE)
 _QUOTES: Final = re.compile(r"""\\([\s\S])|"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'""")
 
 
@@ -29,6 +30,11 @@ class Heredoc(msgspec.Struct, frozen=True, kw_only=True):
     chomp: bool
     descriptor: int
     content: str = ""
+
+    @property
+    def body(self) -> str:
+        """The content, without the tabs in front of its lines where those are for the reader only."""
+        return _TABS.sub("", self.content) if self.chomp else self.content
 
 
 def find_markers(line: str) -> list[Heredoc]:
@@ -62,6 +68,11 @@ def parse_marker(word: str) -> Heredoc | None:
     return Heredoc(
         name=name, expand=name == matched[3], chomp=matched[2] == "-", descriptor=int(matched[1][-9:] or "0")
     )
+
+
+def is_marker(text: str) -> bool:
+    """Whether `text` is one marker and nothing else."""
+    return _WORD.fullmatch(text) is not None and parse_marker(text) is not None
 
 
 def is_terminator(heredoc: Heredoc, line: str) -> bool:

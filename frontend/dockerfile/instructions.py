@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from frontend.dockerfile import tree
@@ -15,12 +16,13 @@ from frontend.dockerfile.suggestions import suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from builder.graph import Location, Network
+    from builder.graph import Location, Network, Security
 
     Reader = Callable[[Statement], tree.Instruction]
 
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*", re.ASCII)
 _NETWORKS: Final[Mapping[str, Network]] = {"default": "default", "none": "none", "host": "host"}
+_SECURITY: Final[Mapping[str, Security]] = {"sandbox": "sandbox", "insecure": "insecure"}
 _TRANSFER_FLAGS: Final[Mapping[str, FlagKind]] = {
     "chmod": "string",
     "chown": "string",
@@ -43,6 +45,8 @@ _RUN_FLAGS: Final[Mapping[str, FlagKind]] = {
 _HEALTHCHECK_FLAGS: Final[Mapping[str, FlagKind]] = dict.fromkeys(
     ("interval", "retries", "start-interval", "start-period", "timeout"), "string"
 )
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_MAX_RETRIES: Final = 2**31 - 1
 _NO_TRIGGERS: Final = ("FROM", "MAINTAINER")
 
 
@@ -137,13 +141,13 @@ def _run(statement: Statement) -> tree.Run:
     if network not in _NETWORKS:
         raise StatementError(f"invalid network mode {quote(network)}")
     security = flags.texts.get("security", "sandbox")
-    if security not in ("sandbox", "insecure"):
+    if security not in _SECURITY:
         raise StatementError(f"security {quote(security)} is not valid")
     return tree.Run(
         **_common(statement),
         command=command,
         network=_NETWORKS[network],
-        security=security,
+        security=_SECURITY[security],
         mounts=flags.lists.get("mount", ()),
         devices=flags.lists.get("device", ()),
         heredocs=statement.line.heredocs,
@@ -193,10 +197,11 @@ def _transfer(statement: Statement, words: tuple[str, ...], flags: Flags) -> _Tr
             "Destination could not be determined"
         )
     *sources, destination = words
-    heredocs = statement.line.heredocs
-    if heredocs:
+    heredocs: tuple[Heredoc, ...] = ()
+    if statement.line.heredocs:
         if parse_marker(destination):
             raise StatementError(f"{statement.name} cannot accept a heredoc as a destination")
+        heredocs = _inline_files(statement, sources)
         sources = [source for source in sources if parse_marker(source) is None]
     return {
         **_common(statement),
@@ -208,6 +213,18 @@ def _transfer(statement: Statement, words: tuple[str, ...], flags: Flags) -> _Tr
         "exclude": flags.lists.get("exclude", ()),
         "heredocs": heredocs,
     }
+
+
+def _inline_files(statement: Statement, sources: list[str]) -> tuple[Heredoc, ...]:
+    """The heredocs among `sources` with their content; of two with one name, both have that of the last."""
+    from msgspec.structs import replace
+
+    contents = {each.name: each.content for each in statement.line.heredocs}
+    markers = [marker for source in sources if (marker := parse_marker(source))]
+    for name in (marker.name for marker in markers):
+        if "/" in name or name in (".", ".."):
+            raise StatementError(f"{quote(name)} cannot be the name of an inline file")
+    return tuple(replace(marker, content=contents.get(marker.name, "")) for marker in markers)
 
 
 def _copy(statement: Statement) -> tree.Copy:
@@ -282,12 +299,39 @@ def _healthcheck(statement: Statement) -> tree.Healthcheck:
     return tree.Healthcheck(
         **_common(statement),
         command=command,
-        interval=flags.get("interval", ""),
-        timeout=flags.get("timeout", ""),
-        start_period=flags.get("start-period", ""),
-        start_interval=flags.get("start-interval", ""),
-        retries=flags.get("retries", ""),
+        interval=_duration(flags, "interval"),
+        timeout=_duration(flags, "timeout"),
+        start_period=_duration(flags, "start-period"),
+        start_interval=_duration(flags, "start-interval"),
+        retries=_retries(flags.get("retries", "")),
     )
+
+
+def _duration(flags: Mapping[str, str], name: str) -> int:
+    text = flags.get(name, "")
+    if not text:
+        return 0
+    from frontend.dockerfile.durations import MILLISECOND, InvalidDuration, read_duration
+
+    try:
+        nanoseconds = read_duration(text)
+    except InvalidDuration as error:
+        raise StatementError(str(error)) from error
+    if nanoseconds and nanoseconds < MILLISECOND:
+        raise StatementError(f"Interval {quote(name)} cannot be less than 1ms")
+    return nanoseconds
+
+
+def _retries(text: str) -> int:
+    if not text:
+        return 0
+    if not _INTEGER.fullmatch(text):
+        raise StatementError(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax")
+    if len(text) > 11 or not -_MAX_RETRIES <= int(text) <= _MAX_RETRIES:
+        raise StatementError(f"strconv.ParseInt: parsing {quote(text)}: value out of range")
+    if int(text) < 0:
+        raise StatementError(f"--retries cannot be negative ({int(text)})")
+    return int(text)
 
 
 def _onbuild(statement: Statement) -> tree.Onbuild:
@@ -298,8 +342,17 @@ def _onbuild(statement: Statement) -> tree.Onbuild:
         raise StatementError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
     if inner.name in _NO_TRIGGERS:
         raise StatementError(f"{inner.name} isn't allowed as an ONBUILD trigger")
+    _check_style(inner)
     bodies = "".join(f"\n{each.content}{each.name}" for each in statement.line.heredocs)
     return tree.Onbuild(**_common(statement), trigger=statement.rest + bodies)
+
+
+def _check_style(inner: Statement) -> None:
+    """The rules of a trigger's instruction are for when it fires; its arguments must have its style today."""
+    reader = READERS.get(inner.name)
+    if reader:
+        with suppress(StatementError):
+            reader(inner)
 
 
 def _nested(statement: Statement, text: str) -> Statement:

@@ -20,6 +20,7 @@ from frontend.dockerfile.statement import StatementError, split_statement
 if TYPE_CHECKING:
     from builder.graph import SourceFile
     from frontend.dockerfile.directives import Directives
+    from frontend.dockerfile.lines import LogicalLine
 
 
 def parse(name: str, content: bytes, *, frontend: str = "") -> tree.Dockerfile:
@@ -35,30 +36,48 @@ def parse(name: str, content: bytes, *, frontend: str = "") -> tree.Dockerfile:
         lines.pop()
     directives = read_directives(source, lines)
     require_own_frontend(frontend or directives.syntax or "", Location(source, 1, max(1, directives.count)))
-    instructions = _read_instructions(source, lines, directives)
+    instructions, interrupted = _read_instructions(source, lines, directives)
     if not instructions:
         raise DockerfileError("file with no instructions", location=None)
     arguments, stages = _arrange(instructions)
-    return tree.Dockerfile(source=source, directives=directives, arguments=arguments, stages=stages)
+    return tree.Dockerfile(
+        source=source,
+        directives=directives,
+        arguments=arguments,
+        stages=stages,
+        empty_continuations=tuple(interrupted),
+    )
 
 
 def _read_instructions(
     source: SourceFile, lines: list[str], directives: Directives
-) -> list[tree.Instruction]:
+) -> tuple[list[tree.Instruction], list[Location]]:
+    """The instructions, and the last lines of those that blank lines interrupt."""
     instructions: list[tree.Instruction] = []
+    interrupted: list[Location] = []
     errors: list[DockerfileError] = []
     try:
         for line in logical_lines(source, lines, directives):
+            if line.empty_continuation:
+                interrupted.append(Location(source, line.location.last, line.location.last))
             try:
-                instructions.append(read_instruction(split_statement(line, directives.escape)))
-            except StatementError as error:
-                errors.append(_parse_error(str(error), line.location))
-            except ArgumentError as error:
-                errors.append(DockerfileError(str(error), location=line.location))
+                instructions.append(read_line(line, directives.escape))
+            except DockerfileError as error:
+                errors.append(error)
     except DockerfileError as error:
         errors.append(error)
     raise_all(errors)
-    return instructions
+    return instructions, interrupted
+
+
+def read_line(line: LogicalLine, escape: str) -> tree.Instruction:
+    """The node for one logical line. Raises: DockerfileError."""
+    try:
+        return read_instruction(split_statement(line, escape))
+    except StatementError as error:
+        raise _parse_error(str(error), line.location) from error
+    except ArgumentError as error:
+        raise DockerfileError(str(error), location=line.location) from error
 
 
 def _arrange(

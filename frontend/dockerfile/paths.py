@@ -22,6 +22,14 @@ def rooted(path: str) -> str:
     return clean("/" + path)
 
 
+def pivoted(path: str) -> str:
+    """The source path of a copy with parents: `/base/./path`, both cleaned; the first `/./` divides them."""
+    base, pivot, behind = f"/{path}".partition("/./")
+    base, behind = (base, behind) if pivot else ("", path)
+    front = rooted(base)
+    return f"{'' if front == '/' else front}/./{rooted(behind)[1:]}"
+
+
 def destination(path: str, directory: str) -> str:
     """The absolute form of a destination, from `directory` where it is relative.
 

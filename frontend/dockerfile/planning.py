@@ -16,12 +16,13 @@ from builder.platforms import InvalidPlatform, Platform, parse_platform
 from frontend.dockerfile.characters import quote
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.expansion import names_in
+from frontend.dockerfile.mounts import InvalidMount, mount_source
 from frontend.dockerfile.scope import expand_at
 from frontend.dockerfile.suggestions import did_you_mean
-from frontend.dockerfile.tree import Copy, Dockerfile, Stage
+from frontend.dockerfile.tree import Copy, Dockerfile, Instruction, Run, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from builder.graph import Location
 
@@ -33,7 +34,8 @@ class PlannedStage(msgspec.Struct, frozen=True, kw_only=True):
     """A stage with its FROM line understood.
 
     `parent` is the stage that it is based on, None for an image, whose name is `image`; `platform` is what
-    `--platform` asks for. `sources` has, for each `--from`, the stage that it means, None for an image.
+    `--platform` asks for. `sources` has, for each `--from` and each mount, the stage that it means, None for
+    anything else.
     """
 
     stage: Stage
@@ -49,25 +51,35 @@ class PlannedStage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All stages of a file for one target platform; `target` is the index of the one to build."""
+    """All stages of a file for one target platform; `target` is the index of the one to build.
+
+    `wants_all`: the others are wanted, too.
+    """
 
     stages: tuple[PlannedStage, ...]
     target: int
     names: dict[str, int]
+    wants_all: bool = False
 
     def label(self, index: int) -> str:
         """What progress calls the stage: nothing when it is all there is."""
         is_single = len(self.stages) == 1 and None not in self.stages[0].sources
         return "" if is_single else self.stages[index].stage.display_name
 
-    def needed(self, is_replaced: Callable[[PlannedStage], bool]) -> list[int]:
-        """The stages that the target needs, in file order. One that is replaced needs nothing."""
-        reached = {self.target}
-        pending = [self.target]
+    def needed(
+        self, is_replaced: Callable[[PlannedStage], bool], triggered: Mapping[int, set[int]]
+    ) -> list[int]:
+        """The stages that the target needs, in file order. One that is replaced needs nothing.
+
+        `triggered` are what stages need besides, because of triggers that fire in them.
+        """
+        reached = set(range(len(self.stages))) if self.wants_all else {self.target}
+        pending = sorted(reached)
         while pending:
-            planned = self.stages[pending.pop()]
+            index = pending.pop()
+            planned = self.stages[index]
             if not is_replaced(planned):
-                new = planned.dependencies - reached
+                new = (planned.dependencies | triggered.get(index, set())) - reached
                 reached |= new
                 pending.extend(new)
         return sorted(reached)
@@ -90,11 +102,7 @@ def make_plan(
     for stage in dockerfile.stages:
         base = _read_base(stage, variables, earlier=earlier, escape=escape)
         platform = _read_platform(stage, variables, escape=escape, host=build_platform)
-        sources = tuple(
-            find_source(each, names, stages=len(dockerfile.stages), escape=escape)
-            for each in stage.instructions
-            if isinstance(each, Copy) and each.source_stage
-        )
+        sources = sources_of(stage.instructions, names, stages=len(dockerfile.stages), escape=escape)
         stages.append(
             PlannedStage(stage=stage, parent=base[0], image=base[1], platform=platform, sources=sources)
         )
@@ -148,6 +156,38 @@ def _read_platform(
         raise DockerfileError(
             f"failed to parse platform {text}: {error.message}{suggestion}", location=origin.location
         ) from error
+
+
+def sources_of(
+    instructions: Iterable[Instruction], names: Mapping[str, int], *, stages: int, escape: str
+) -> tuple[int | None, ...]:
+    """The stages that `instructions` copy from or mount; None for what is no stage. Raises: DockerfileError."""
+    sources: list[int | None] = []
+    for each in instructions:
+        if isinstance(each, Copy) and each.source_stage:
+            sources.append(find_source(each, names, stages=stages, escape=escape))
+        elif isinstance(each, Run):
+            sources.extend(_mounted(text, names, each.location) for text in each.mounts)
+    return tuple(sources)
+
+
+def _mounted(text: str, names: Mapping[str, int], location: Location) -> int | None:
+    try:
+        source = mount_source(text)
+    except InvalidMount as error:
+        raise DockerfileError(str(error), location=location) from error
+    return mounted_stage(source, names, location=location) if source else None
+
+
+def mounted_stage(source: str, names: Mapping[str, int], *, location: Location) -> int | None:
+    """The stage that the `from` of a mount means: by name alone; None when it means an image.
+
+    Raises: DockerfileError.
+    """
+    index = names.get(source.lower())
+    if index is None and source != SCRATCH:
+        _check_reference(source, location)
+    return index
 
 
 def find_source(copy: Copy, names: Mapping[str, int], *, stages: int, escape: str) -> int | None:

@@ -27,6 +27,7 @@ NOT_IN_ENVIRONMENT: Final = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_S
 """Arguments that speak to the builder, and that no step ever sees."""
 
 _PROXIES: Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+_CONTEXT: Final = "context"
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -112,13 +113,14 @@ def read_epoch(
 ) -> Epoch | None:
     """The value of SOURCE_DATE_EPOCH: the build argument, else what a global ARG made of it.
 
+    The time of the context is none where that is a directory, whose files have many.
     Raises: DockerfileError for text that is no moment.
     """
     text = build_args.get(EPOCH_ARGUMENT, variables.get(EPOCH_ARGUMENT, ""))
-    if not text:
+    if text in ("", _CONTEXT):
         return None
     location = None if EPOCH_ARGUMENT in build_args else _declaration(dockerfile, EPOCH_ARGUMENT)
-    if text == "context" or any(text.lower() == stage.name for stage in dockerfile.stages):
+    if any(text.lower() == stage.name for stage in dockerfile.stages):
         raise not_supported_yet(f"{EPOCH_ARGUMENT}={text}", location)
     invalid = DockerfileError(f"invalid {EPOCH_ARGUMENT}: {text}", location=location)
     if not _INTEGER.fullmatch(text):

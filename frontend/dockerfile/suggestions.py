@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_DISTANCE: Final = 2
+# Comparing two words costs the product of their lengths.
+_MAX_LENGTH: Final = 48
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
@@ -17,7 +19,9 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
 
 
 def suggest(word: str, candidates: Iterable[str]) -> str | None:
-    """The nearest candidate; None when none is near, or when `word` is itself one."""
+    """The nearest candidate; None when none is near, when `word` is itself one, or too long to be a slip."""
+    if len(word) > _MAX_LENGTH:
+        return None
     best: tuple[int, str] | None = None
     for candidate in sorted(set(candidates)):
         if candidate == word:

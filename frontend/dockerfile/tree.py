@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from builder.graph import Location, Network, SourceFile
+from builder.graph import Location, Network, Security, SourceFile
 from frontend.dockerfile.arguments import Pair
 from frontend.dockerfile.directives import Directives
 from frontend.dockerfile.heredocs import Heredoc
@@ -72,7 +72,7 @@ class Run(Instruction, frozen=True, kw_only=True):
 
     command: Command
     network: Network = "default"
-    security: str = "sandbox"
+    security: Security = "sandbox"
     mounts: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     heredocs: tuple[Heredoc, ...] = ()
@@ -160,14 +160,14 @@ class Maintainer(Instruction, frozen=True, kw_only=True):
 
 
 class Healthcheck(Instruction, frozen=True, kw_only=True):
-    """`command` None is `HEALTHCHECK NONE`; the durations as written, empty when not given."""
+    """`command` None is `HEALTHCHECK NONE`; durations in nanoseconds; 0 leaves the engine its default."""
 
     command: Command | None
-    interval: str = ""
-    timeout: str = ""
-    start_period: str = ""
-    start_interval: str = ""
-    retries: str = ""
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
 
 
 class Onbuild(Instruction, frozen=True, kw_only=True):
@@ -195,9 +195,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dockerfile(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole file; `arguments` are the ARG lines before the first stage."""
+    """A whole file; `arguments` are the ARG lines before the first stage.
+
+    `empty_continuations` are the last lines of instructions that blank lines interrupt.
+    """
 
     source: SourceFile
     directives: Directives
     arguments: tuple[Arg, ...]
     stages: tuple[Stage, ...]
+    empty_continuations: tuple[Location, ...] = ()

@@ -10,19 +10,30 @@ from typing import TYPE_CHECKING
 
 from builder.system.errors import UsageError
 from frontend.definition import Definition
+from frontend.dockerfile.checks.findings import Findings
+from frontend.dockerfile.checks.settings import file_settings
+from frontend.dockerfile.conversion.checking import check_file
 from frontend.dockerfile.conversion.images import Images
+from frontend.dockerfile.conversion.scene import set_scene
 from frontend.dockerfile.conversion.target import convert_target
 from frontend.dockerfile.parse import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from frontend.definition import CheckWarning
     from frontend.options import Options
     from frontend.resolver import Resolver
 
 
-def convert(text: bytes, options: Options, resolver: Resolver) -> Definition:
-    """The graph that the Dockerfile in `text` describes.
+def convert(
+    text: bytes,
+    options: Options,
+    resolver: Resolver,
+    *,
+    on_warning: Callable[[CheckWarning], object] = lambda _warning: None,
+) -> Definition:
+    """The graph that the Dockerfile in `text` describes; `on_warning` gets what checks find, by their lines.
 
     Raises: DockerfileError (DockerfileErrors for several mistakes) with the lines it is about, UsageError for
     options that are no text, and what the resolver raises for contexts.
@@ -32,9 +43,21 @@ def convert(text: bytes, options: Options, resolver: Resolver) -> Definition:
     dockerfile = parse(options.filename, text, frontend=options.build_args.get("BUILDKIT_SYNTAX", ""))
     images = Images(resolver)
     platforms = options.platforms or (options.build_platform,)
-    return Definition(
-        targets=tuple(convert_target(dockerfile, options, images, platform) for platform in platforms)
-    )
+    settings = file_settings(dockerfile, options.build_args)
+    # Checks speak of the text, which is the same for every platform: the first is enough.
+    findings = [Findings(settings) for _ in platforms]
+    scenes = [
+        set_scene(dockerfile, options, images, platform, findings=each)
+        for platform, each in zip(platforms, findings, strict=True)
+    ]
+    try:
+        check_file(scenes[0])
+        targets = tuple(convert_target(scene) for scene in scenes)
+    finally:
+        for warning in findings[0].warnings:
+            on_warning(warning)
+    findings[0].require_none()
+    return Definition(targets=targets)
 
 
 def _require_text(what: str, pairs: Mapping[str, str]) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from builder.graph import Copy, File, MakeDirectory, Merge, Owner, Vertex
+from frontend.dockerfile import tree
 from frontend.dockerfile.characters import quote
 from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
+from frontend.dockerfile.conversion.inline import inline_files
+from frontend.dockerfile.conversion.remotes import convert_remotes
 from frontend.dockerfile.conversion.steps import command_text
-from frontend.dockerfile.errors import DockerfileError, not_supported_yet
+from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.ownership import InvalidOwnership, has_names, read_mode, read_owner
-from frontend.dockerfile.paths import clean, destination, join, rooted
+from frontend.dockerfile.paths import clean, destination, join, pivoted, rooted
 from frontend.dockerfile.planning import SCRATCH, find_source
 from frontend.dockerfile.remote import remote_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from builder.graph import Location
-    from frontend.dockerfile import tree
+    from frontend.dockerfile.conversion.remotes import RemoteCopy
     from frontend.dockerfile.conversion.stage import StageConversion
 
 _CONTEXT_OWNER = Owner(0, 0)
@@ -35,40 +40,43 @@ class _Transfer(msgspec.Struct, frozen=True, kw_only=True):
     mode: int | str | None
 
 
+class _Source(NamedTuple):
+    """What is copied from, None for an empty file system, and how."""
+
+    vertex: Vertex | None
+    patterns: tuple[str, ...]
+    owner: Owner | None
+    unpack: bool
+
+
 def convert_copy(stage: StageConversion, node: tree.Copy) -> None:
     """Adds a copy of files as a step. Raises: DockerfileError."""
-    _require_supported(node, ("COPY --parents", node.parents))
     transfer = _expand(stage, node)
     kinds = {"git": "a git ref", "url": "a URL"}
     for source in transfer.sources:
         if kind := remote_kind(source):
             raise DockerfileError(f"source can't be {kinds[kind]} for COPY", location=node.location)
     if node.source_stage:
-        _add_transfer(stage, node, transfer, source=_copy_source(stage, node), owner=transfer.owner)
+        copied = _Source(_copy_source(stage, node), transfer.sources, transfer.owner, unpack=False)
+        _add_transfer(stage, node, transfer, (copied,))
     else:
         _add_local(stage, node, transfer, unpack=False)
 
 
 def convert_add(stage: StageConversion, node: tree.Add) -> None:
     """Adds a copy of files and archives as a step. Raises: DockerfileError."""
-    _require_supported(
-        node,
-        ("ADD --checksum", node.checksum),
-        ("ADD --keep-git-dir", node.keep_git_dir is not None),
-        ("ADD --unpack", node.unpack is not None),
-    )
     transfer = _expand(stage, node)
-    kinds = {"git": "a git repository", "url": "a URL"}
-    for source in transfer.sources:
-        if kind := remote_kind(source):
-            raise not_supported_yet(f"ADD of {kinds[kind]}", node.location)
-    _add_local(stage, node, transfer, unpack=True)
+    remotes = convert_remotes(stage, node, transfer.sources)
+    _add_local(stage, node, transfer, unpack=node.unpack is not False, remotes=remotes)
 
 
 def convert_workdir(stage: StageConversion, node: tree.Workdir) -> None:
     """Sets the working directory, and adds a step that makes it. Raises: DockerfileError."""
     state = stage.state
     path = stage.expand(node.path, node.location)
+    if not (path.startswith("/") or state.has_directory):
+        stage.checks.relative_directory(path, node)
+    state.has_directory = True
     # An absolute path stays as typed in config and history; only the directory made is cleaned.
     path = path if path.startswith("/") else join(state.directory, path)
     state.configure(working_dir=path)
@@ -88,15 +96,6 @@ def convert_workdir(stage: StageConversion, node: tree.Workdir) -> None:
             honours_no_cache=False,
         )
     state.commit(f"WORKDIR {path}", location=node.location, has_layer=path != "/")
-
-
-def _require_supported(node: tree.Transfer, *unsupported: tuple[str, object]) -> None:
-    """Raises: NotSupported for what is read but not built yet."""
-    keyword = node.keyword.upper()
-    common = ((f"{keyword} with a heredoc", node.heredocs), (f"{keyword} --exclude", node.exclude))
-    for what, is_used in (*common, *unsupported):
-        if is_used:
-            raise not_supported_yet(what, node.location)
 
 
 def _expand(stage: StageConversion, node: tree.Transfer) -> _Transfer:
@@ -138,46 +137,49 @@ def _copy_source(stage: StageConversion, node: tree.Copy) -> Vertex | None:
     return image_vertex(image, f"FROM {image_name(image)}", location=node.location)
 
 
-def _add_local(stage: StageConversion, node: tree.Transfer, transfer: _Transfer, *, unpack: bool) -> None:
-    _add_transfer(
-        stage,
-        node,
-        transfer,
-        source=build_context(stage.scene.options.context_exclude),
-        # An archive brings the owners of its members along.
-        owner=transfer.owner or (None if unpack else _CONTEXT_OWNER),
-        unpack=unpack,
-    )
-
-
-def _add_transfer(
+def _add_local(
     stage: StageConversion,
     node: tree.Transfer,
     transfer: _Transfer,
     *,
-    source: Vertex | None,
-    owner: Owner | None,
-    unpack: bool = False,
+    unpack: bool,
+    remotes: tuple[RemoteCopy, ...] = (),
+) -> None:
+    """Adds a copy of paths of the context, and then of `remotes`, which stand for the other sources."""
+    paths = tuple(source for source in transfer.sources if not remote_kind(source))
+    for source in paths:
+        stage.checks.context_source(source, node)
+    # An archive brings the owners of its members along.
+    local = transfer.owner or (None if unpack else _CONTEXT_OWNER)
+    sources = [_Source(build_context(stage.scene.options.context_exclude), paths, local, unpack)]
+    sources += [
+        _Source(each.source, (each.pattern,), transfer.owner or _CONTEXT_OWNER, each.unpack)
+        for each in remotes
+    ]
+    _add_transfer(stage, node, transfer, sources)
+
+
+def _add_transfer(
+    stage: StageConversion, node: tree.Transfer, transfer: _Transfer, sources: Sequence[_Source]
 ) -> None:
     state = stage.state
     below = state.vertex
     # A mode is known only when the files are there, so that BuildKit then ignores the link; so do we.
     is_linked = node.link and not transfer.chmod
-    if has_names(owner) and (is_linked or below is None):
+    if has_names(transfer.owner) and (is_linked or below is None):
         raise DockerfileError("invalid user index: -1", location=node.location)
     base = None if is_linked else below
-    inputs = [each for each in (base, source) if each is not None]
-    copy = Copy(
-        input=None if source is None else len(inputs) - 1,
-        sources=tuple(rooted(each) for each in transfer.sources),
-        destination=destination(transfer.destination, state.directory),
-        mode=transfer.mode,
-        owner=owner,
-        unpack=unpack,
-    )
+    used = [each for each in sources if each.patterns]
+    target = destination(transfer.destination, state.directory)
+    inputs = [] if base is None else [base]
+    copies = []
+    for source in used:
+        copies.append(_copy(node, transfer, source, position=len(inputs), target=target))
+        inputs += [] if source.vertex is None else [source.vertex]
+    made = inline_files(stage, node, destination=target, mode=transfer.mode, owner=transfer.owner)
     text = command_text(node, state.variables, escape=stage.scene.escape)
     state.vertex = stage.add_step(
-        File(base=None if base is None else 0, actions=(copy,)),
+        File(base=None if base is None else 0, actions=(*copies, *made)),
         inputs,
         name=stage.steps.name(text, state.variables),
         location=node.location,
@@ -193,13 +195,30 @@ def _add_transfer(
     state.commit(_created_by(node, transfer), location=node.location, has_layer=True)
 
 
+def _copy(node: tree.Transfer, transfer: _Transfer, source: _Source, *, position: int, target: str) -> Copy:
+    parents = isinstance(node, tree.Copy) and node.parents
+    return Copy(
+        input=None if source.vertex is None else position,
+        sources=tuple(pivoted(each) if parents else rooted(each) for each in source.patterns),
+        destination=target,
+        mode=transfer.mode,
+        owner=source.owner,
+        unpack=source.unpack,
+        parents=parents,
+        exclude=node.exclude,
+    )
+
+
 def _created_by(node: tree.Transfer, transfer: _Transfer) -> str:
     words = [node.keyword.upper()]
+    if isinstance(node, tree.Copy) and node.parents:
+        words.append("--parents")
     if transfer.chown:
         words.append(f"--chown={transfer.chown}")
     if transfer.chmod:
         words.append(f"--chmod={transfer.chmod}")
-    return " ".join((*words, *transfer.sources, transfer.destination, "# buildkit"))
+    inline = (f"<<{each.name}" for each in node.heredocs)
+    return " ".join((*words, *transfer.sources, *inline, transfer.destination, "# buildkit"))
 
 
 def _directory_owner(stage: StageConversion, location: Location) -> Owner | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from builder.oci.config import Healthcheck
 from frontend.dockerfile.characters import SPACES, quote
+from frontend.dockerfile.durations import format_duration
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.ports import InvalidPort, read_ports
 from frontend.dockerfile.scope import NOT_IN_ENVIRONMENT
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 def convert_arg(stage: StageConversion, node: tree.Arg) -> None:
     """Declares arguments; each definition sees the ones before it. Raises: DockerfileError."""
+    stage.checks.secret_names((each.name for each in node.definitions), node)
     shown: list[str] = []
     for definition in node.definitions:
         value = _argument_value(stage, node, definition)
@@ -42,6 +45,7 @@ def _argument_value(stage: StageConversion, node: tree.Arg, definition: tree.Def
 def convert_env(stage: StageConversion, node: tree.Env) -> None:
     """Sets variables; all values are taken before any is set. Raises: DockerfileError."""
     pairs = _expand_pairs(stage, node)
+    stage.checks.secret_names((name for name, _ in pairs), node)
     for name, value in pairs:
         stage.state.set_variable(name, value)
         stage.state.environment[name] = f"{name}={value}"
@@ -107,6 +111,7 @@ def convert_expose(stage: StageConversion, node: tree.Expose) -> None:
                 ports |= dict.fromkeys(read_ports(port))
             except InvalidPort as error:
                 raise DockerfileError(str(error), location=node.location) from error
+            stage.checks.port(port, node)
     stage.state.exposed_ports |= {port: {} for port in ports}
     stage.state.commit(f"EXPOSE {_listed(ports)}", location=node.location)
 
@@ -127,6 +132,32 @@ def convert_stop_signal(stage: StageConversion, node: tree.StopSignal) -> None:
         raise DockerfileError(f"invalid signal: {signal}", location=node.location)
     stage.state.configure(stop_signal=signal)
     stage.state.commit(f"STOPSIGNAL {signal}", location=node.location)
+
+
+def convert_healthcheck(stage: StageConversion, node: tree.Healthcheck) -> None:
+    """Sets how a container is asked whether it is well."""
+    check = Healthcheck(
+        test=_test(node.command),
+        interval=node.interval,
+        timeout=node.timeout,
+        start_period=node.start_period,
+        start_interval=node.start_interval,
+        retries=node.retries,
+    )
+    stage.state.configure(healthcheck=check)
+    times = (
+        f"Interval:{format_duration(check.interval)} Timeout:{format_duration(check.timeout)} "
+        f"StartPeriod:{format_duration(check.start_period)} "
+        f"StartInterval:{format_duration(check.start_interval)}"
+    )
+    text = f"HEALTHCHECK {{Test:{_listed(check.test)} {times} Retries:{check.retries}}}"
+    stage.state.commit(text, location=node.location)
+
+
+def _test(command: tree.Command | None) -> tuple[str, ...]:
+    if command is None:
+        return ("NONE",)
+    return ("CMD-SHELL" if command.shell else "CMD", *command.words)
 
 
 def convert_maintainer(stage: StageConversion, node: tree.Maintainer) -> None:

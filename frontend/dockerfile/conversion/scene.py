@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from builder.platforms import Platform
+from frontend.dockerfile.checks.findings import Findings
 from frontend.dockerfile.conversion.images import Images
 from frontend.dockerfile.planning import Plan, make_plan
 from frontend.dockerfile.scope import (
@@ -22,7 +23,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """One platform's build before any stage is converted.
 
     `platform` is the target's, `variables` the global scope. `build_args` are the caller's, with the epoch as
-    a plain number.
+    a plain number. `findings` collects what checks find.
     """
 
     dockerfile: Dockerfile
@@ -34,6 +35,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     build_args: dict[str, str]
     proxies: tuple[tuple[str, str], ...]
     epoch: Epoch | None
+    findings: Findings
 
     @property
     def escape(self) -> str:
@@ -51,23 +53,32 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.plan.names)
 
 
-def set_scene(dockerfile: Dockerfile, options: Options, images: Images, platform: Platform) -> Scene:
+def set_scene(
+    dockerfile: Dockerfile, options: Options, images: Images, platform: Platform, *, findings: Findings
+) -> Scene:
     """The scene for `platform`. Raises: DockerfileError."""
     build_args = options.build_args
     variables = global_variables(dockerfile, options, target=platform, build_args=build_args)
     epoch = read_epoch(dockerfile, build_args, variables)
-    if epoch:
-        seconds = {EPOCH_ARGUMENT: str(epoch.seconds)}
-        build_args = {**build_args, **seconds}
-        variables = {**variables, **seconds} if EPOCH_ARGUMENT in variables else variables
+    build_args, variables = _resolved(build_args, epoch), _resolved(variables, epoch)
+    plan = make_plan(dockerfile, variables, target=options.target, build_platform=options.build_platform)
     return Scene(
         dockerfile=dockerfile,
         options=options,
         images=images,
         platform=platform,
-        plan=make_plan(dockerfile, variables, target=options.target, build_platform=options.build_platform),
+        plan=msgspec.structs.replace(plan, wants_all=options.all_stages),
         variables=variables,
         build_args=build_args,
         proxies=proxy_environment(build_args),
         epoch=epoch,
+        findings=findings,
     )
+
+
+def _resolved(variables: dict[str, str], epoch: Epoch | None) -> dict[str, str]:
+    """`variables` with the epoch as a plain number, or without it, if they have it at all."""
+    if not variables.get(EPOCH_ARGUMENT):
+        return variables
+    others = {name: value for name, value in variables.items() if name != EPOCH_ARGUMENT}
+    return {**others, EPOCH_ARGUMENT: str(epoch.seconds)} if epoch else others

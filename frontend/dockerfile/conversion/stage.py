@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from builder.graph import Description, Vertex, vertex
 from frontend.dockerfile import tree
+from frontend.dockerfile.checks.evaluation import StageChecks
 from frontend.dockerfile.conversion import files, metadata
 from frontend.dockerfile.conversion.run import convert_run
-from frontend.dockerfile.errors import not_supported_yet
+from frontend.dockerfile.errors import DockerfileError, ExpansionError, not_supported_yet
+from frontend.dockerfile.expansion import expand_document
 from frontend.dockerfile.scope import expand_at
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from frontend.dockerfile.conversion.scene import Scene
     from frontend.dockerfile.conversion.state import StageState
     from frontend.dockerfile.conversion.steps import Steps
+    from frontend.dockerfile.heredocs import Heredoc
 
 _SHELL: Final = ("/bin/sh", "-c")
 _WINDOWS_SHELL: Final = ("cmd", "/S", "/C")
@@ -47,10 +50,14 @@ class StageConversion:
         self.label = scene.plan.label(stage.index)
         chosen = scene.options.no_cache
         names = () if isinstance(chosen, bool) else chosen
+        self.checks = StageChecks(scene.findings, exclude=scene.options.context_exclude)
+        self._current: tree.Instruction = stage.origin
         self._ignores_cache = chosen is True or stage.name in {name.lower() for name in names if name}
 
     def convert(self, instruction: tree.Instruction) -> None:
         """Does what `instruction` says. Raises: DockerfileError."""
+        self._current = instruction
+        self.checks.instruction(instruction, has_shell=bool(self.state.config.shell))
         match instruction:
             case tree.Run():
                 convert_run(self, instruction)
@@ -82,12 +89,38 @@ class StageConversion:
                 metadata.convert_stop_signal(self, instruction)
             case tree.Maintainer():
                 metadata.convert_maintainer(self, instruction)
+            case tree.Healthcheck():
+                metadata.convert_healthcheck(self, instruction)
+            case tree.Onbuild():
+                # Nothing happens here and now: `triggers` knows what it is for.
+                pass
             case _:
                 raise not_supported_yet(instruction.keyword.upper(), instruction.location)
 
     def expand(self, word: str, location: Location) -> str:
         """The value of `word` here and now. Raises: DockerfileError."""
-        return expand_at(word, self.state.variables, location=location, escape=self.scene.escape)
+        unset: set[str] = set()
+        value = expand_at(
+            word, self.state.variables, location=location, escape=self.scene.escape, unset=unset
+        )
+        self._note_unset(unset)
+        return value
+
+    def expand_document(self, heredoc: Heredoc, location: Location) -> str:
+        """The body of `heredoc` with its variables replaced. Raises: DockerfileError."""
+        unset: set[str] = set()
+        try:
+            value = expand_document(heredoc.body, self.state.variables, name=heredoc.name, unset=unset)
+        except ExpansionError as error:
+            raise DockerfileError(error.message, location=location) from error
+        self._note_unset(unset)
+        return value
+
+    def _note_unset(self, names: set[str]) -> None:
+        """What ARG declares without a value is known, and EXPOSE may be given nothing on purpose."""
+        undefined = names - self.state.declared.keys()
+        if undefined and not isinstance(self._current, tree.Expose):
+            self.checks.undefined(undefined, self.state.variables.keys(), self._current)
 
     def command_line(self, command: tree.Command) -> tuple[str, ...]:
         """The words of `command`; the shell of the stage stands before one that is for a shell."""

@@ -27,7 +27,8 @@ class StageState:
 
     `variables` are what expansion and RUN see; `environment` holds the entries of the image config, which
     ARG never enters, by name. `declared` has the ARG names of the stage, inherited ones included, in order of
-    appearance, with the value to show when the variable is not set.
+    appearance, with the value to show when the variable is not set. `triggers` are for what is built on the
+    stage. `has_directory`: a WORKDIR of the file has set the directory.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class StageState:
         self.volumes = dict(self.config.volumes or {})
         self.declared: dict[str, str] = {}
         self.has_cmd = False
+        self.has_directory = False
+        self.triggers: tuple[str, ...] = ()
         self.epoch = epoch
         self.history = HistoryLog(config.history, epoch)
         self.variables: dict[str, str] = {}
@@ -58,6 +61,7 @@ class StageState:
         child = cls(config, vertex=parent.vertex, platform=parent.platform, epoch=parent.epoch)
         child.history = HistoryLog(parent.history, parent.epoch)
         child.declared = dict(parent.declared)
+        child.has_directory = parent.has_directory
         child.variables = dict(parent.variables)
         # Once more, on top: the config's own values win over an ARG of the parent.
         child._import_environment()
@@ -117,6 +121,7 @@ class StageState:
             labels=dict(sorted(self.labels.items())) or None,
             exposed_ports=dict(sorted(self.exposed_ports.items())) or None,
             volumes=dict(sorted(self.volumes.items())) or None,
+            on_build=self.triggers or None,
         )
 
     def image_config(self, platform: Platform, labels: Mapping[str, str]) -> ImageConfig:

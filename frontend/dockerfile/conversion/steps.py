@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from builder.platforms import InvalidPlatform, Platform, parse_platform
@@ -9,7 +10,7 @@ from frontend.dockerfile.expansion import show
 from frontend.dockerfile.tree import Add, Copy, Instruction, Run, Stage, Workdir
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class Steps:
@@ -24,11 +25,21 @@ class Steps:
         self._label = f"{label} " if label else ""
         self._platform = platform
         self._index = 0
+        self._prefix = ""
+
+    @contextmanager
+    def triggered(self, count: int) -> Iterator[None]:
+        """Steps of the block come from `count` triggers, and say so. All triggers count, whatever they do."""
+        self._total += count
+        self._prefix = "ONBUILD "
+        yield
+        self._prefix = ""
 
     def name(self, text: str, variables: Mapping[str, str] | None = None) -> str:
         """The name of the next step; a stage without any step has no numbers at all."""
         if not self._total:
             return text
+        text = self._prefix + text
         self._index += 1
         number = f"{self._index:{len(str(self._total))}d}/{self._total}"
         return f"[{self._shown_platform(variables or {})}{self._label}{number}] {text}"

@@ -6,47 +6,54 @@ from typing import TYPE_CHECKING
 
 from builder.graph import Target
 from builder.oci.config import scratch_config
+from frontend.dockerfile.conversion.checking import check_platform
 from frontend.dockerfile.conversion.images import context_vertex, image_name, image_vertex
-from frontend.dockerfile.conversion.scene import Scene, set_scene
 from frontend.dockerfile.conversion.stage import StageConversion
 from frontend.dockerfile.conversion.state import StageState, empty_base, image_base
 from frontend.dockerfile.conversion.steps import Steps
-from frontend.dockerfile.errors import not_supported_yet
+from frontend.dockerfile.conversion.triggers import find_needed, replacement, triggers_left_by
 from frontend.dockerfile.planning import SCRATCH, PlannedStage
 from frontend.resolver import ImageContext
 
 if TYPE_CHECKING:
-    from builder.graph import Location, Vertex
+    from collections.abc import Sequence
+
+    from builder.graph import Vertex
     from builder.oci.config import ImageConfig
     from builder.platforms import Platform
-    from frontend.dockerfile.conversion.images import Images
-    from frontend.dockerfile.tree import Dockerfile
-    from frontend.options import Options
+    from frontend.dockerfile.conversion.scene import Scene
+    from frontend.dockerfile.tree import Instruction
     from frontend.resolver import NamedContext, ResolvedImage
 
 
-def convert_target(dockerfile: Dockerfile, options: Options, images: Images, platform: Platform) -> Target:
-    """The graph for `platform`. Raises: DockerfileError."""
-    scene = set_scene(dockerfile, options, images, platform)
+def convert_target(scene: Scene) -> Target:
+    """The graph for the platform of `scene`. Raises: DockerfileError."""
+    result = convert_stages(scene)[scene.plan.target]
+    config = result.image_config(scene.platform, scene.options.labels)
+    return Target(platform=scene.platform, vertex=result.vertex, config=config)
+
+
+def convert_stages(scene: Scene) -> dict[int, StageState]:
+    """What the stages that are needed become, by their index. Raises: DockerfileError."""
     states: dict[int, StageState] = {}
-    for index in scene.plan.needed(lambda planned: _replacement(scene, planned) is not None):
-        states[index] = _convert_stage(scene, scene.plan.stages[index], states)
-    result = states[scene.plan.target]
-    config = result.image_config(platform, options.labels)
-    return Target(platform=platform, vertex=result.vertex, config=config)
+    needed = find_needed(scene)
+    for index in needed.stages:
+        planned, triggers = scene.plan.stages[index], needed.triggers[index]
+        states[index] = _convert_stage(scene, planned, states, triggers=triggers)
+        states[index].triggers = triggers_left_by(scene, planned, triggers)
+    return states
 
 
-def _replacement(scene: Scene, planned: PlannedStage) -> NamedContext | None:
-    """The context that the caller put in the place of a whole stage."""
-    if not planned.stage.name:
-        return None
-    return scene.images.context(planned.stage.name, planned.platform or scene.platform)
-
-
-def _convert_stage(scene: Scene, planned: PlannedStage, states: dict[int, StageState]) -> StageState:
+def _convert_stage(
+    scene: Scene,
+    planned: PlannedStage,
+    states: dict[int, StageState],
+    *,
+    triggers: Sequence[Instruction],
+) -> StageState:
     stage = planned.stage
     platform = planned.platform or scene.platform
-    if context := _replacement(scene, planned):
+    if context := replacement(scene, planned):
         empty = empty_base(platform)
         return _context_state(scene, planned, context, name=stage.name, empty=empty)
     steps = Steps(
@@ -57,6 +64,9 @@ def _convert_stage(scene: Scene, planned: PlannedStage, states: dict[int, StageS
     )
     state = _base_state(scene, planned, states, steps=steps)
     conversion = StageConversion(scene, stage, state=state, steps=steps, states=states)
+    with steps.triggered(len(triggers)):
+        for instruction in triggers:
+            conversion.convert(instruction)
     for instruction in stage.instructions:
         conversion.convert(instruction)
     return state
@@ -88,7 +98,8 @@ def _base_state(
     name = steps.name(f"FROM {image_name(image)}")
     label = scene.plan.label(planned.stage.index)
     base = image_vertex(image, name, location=location, stage=label)
-    return _image_state(scene, image, base, platform=platform, location=location)
+    check_platform(planned, image, platform, scene.findings)
+    return _image_state(scene, image, base, platform=platform)
 
 
 def _context_state(
@@ -99,13 +110,9 @@ def _context_state(
     platform = planned.platform or scene.platform
     base = context_vertex(name, context, location)
     if isinstance(context, ImageContext):
-        return _image_state(scene, context.image, base, platform=platform, location=location)
+        return _image_state(scene, context.image, base, platform=platform)
     return StageState(empty, vertex=base, platform=platform, epoch=scene.epoch)
 
 
-def _image_state(
-    scene: Scene, image: ResolvedImage, base: Vertex, *, platform: Platform, location: Location
-) -> StageState:
-    if image.config.config.on_build:
-        raise not_supported_yet(f"ONBUILD in the base image {image.reference.familiar}", location)
+def _image_state(scene: Scene, image: ResolvedImage, base: Vertex, *, platform: Platform) -> StageState:
     return StageState(image_base(image.config), vertex=base, platform=platform, epoch=scene.epoch)

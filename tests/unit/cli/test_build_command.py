@@ -17,7 +17,7 @@ from builder.cli.settings import Settings
 from builder.graph.location import LocatedError, Location, SourceFile
 from builder.store.errors import DriverError
 from builder.system.errors import Cancelled, DockyardError, UsageError
-from exporter.outputs import CacheOnlyOutput, ImageOutput
+from exporter.outputs import CacheOnlyOutput, LoadOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,12 +145,6 @@ def test_any_other_error_is_a_failed_solve(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "ERROR: failed to build: failed to solve: no space left\n"
 
 
-@pytest.mark.parametrize("spec", ["type=local,dest=out", "type=registry", "type=image,push=true", "out", "-"])
-def test_an_output_of_a_later_release_is_wrong_usage_today(spec: str) -> None:
-    with pytest.raises(UsageError, match="not supported yet"):
-        options("-o", spec, ".")
-
-
 def test_load_adds_the_store_to_the_outputs() -> None:
-    assert options("--load", "-o", "type=cacheonly", ".").outputs == (CacheOnlyOutput(), ImageOutput())
-    assert options("--load", ".").outputs == ()
+    assert options("--load", "-o", "type=cacheonly", ".").outputs == (CacheOnlyOutput(), LoadOutput())
+    assert options("--load", ".").outputs == (LoadOutput(),)

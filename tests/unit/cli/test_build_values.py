@@ -85,7 +85,7 @@ def test_a_dash_as_path_means_no_directory() -> None:
         lambda: values.ulimits(["nofile=5:4"]),
         lambda: values.ulimits(["nofile=-1:4"]),
         lambda: values.network("bridge"),
-        lambda: values.entitlements(["security.insecure"]),
+        lambda: values.entitlements(["device"]),
         lambda: values.context_directory("https://example.org/x.git"),
         lambda: values.context_directory("git@example.org:x.git"),
     ],

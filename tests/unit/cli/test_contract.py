@@ -78,19 +78,12 @@ def test_wrong_usage_ends_with_2_and_a_word_on_standard_error(
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["build", "--secret", "id=a", "."], "--secret"),
-        (["build", "--ssh", "default", "."], "--ssh"),
         (["build", "--cache-from", "type=local,src=x", "."], "--cache-from"),
         (["build", "--cache-to", "type=inline", "."], "--cache-to"),
         (["build", "--attest", "type=sbom", "."], "--attest"),
         (["build", "--sbom=true", "."], "--sbom"),
         (["build", "--provenance=mode=max", "."], "--provenance"),
         (["build", "--provenance=true", "."], "--provenance"),
-        (["build", "--push", "."], "--push"),
-        (["build", "--check", "."], "--check"),
-        (["build", "--call", "outline", "."], "--call"),
-        (["push", "a:1"], "dockyard push"),
-        (["pull", "--platform", "linux/arm64", "a:1"], "dockyard pull"),
         (["verify", "a:1"], "dockyard verify"),
     ],
 )

@@ -38,6 +38,12 @@ def test_capabilities_are_dockers_and_neither_inheritable_nor_ambient() -> None:
     assert "CAP_SYS_ADMIN" not in capabilities["bounding"]
 
 
+def test_an_insecure_step_is_given_all_capabilities_and_sees_everything() -> None:
+    document = spec(security="insecure")
+    assert "CAP_SYS_ADMIN" in document["process"]["capabilities"]["bounding"]
+    assert not {"maskedPaths", "readonlyPaths", "seccomp"} & document["linux"].keys()
+
+
 def test_every_namespace_but_the_network_is_the_runtimes_to_make() -> None:
     assert spec()["linux"]["namespaces"] == [
         {"type": each} for each in ("cgroup", "ipc", "mount", "pid", "uts")

@@ -30,6 +30,18 @@ def test_a_granted_entitlement_lets_the_step_pass() -> None:
     check_grants(ON_HOST, frozenset({"network.host"}))
 
 
+def test_an_insecure_step_needs_a_grant_of_its_own() -> None:
+    insecure = msgspec.structs.replace(TRUE, security="insecure")
+    with pytest.raises(EntitlementDenied, match=r"entitlement security\.insecure is not allowed"):
+        check_grants(insecure, frozenset({"network.host"}))
+    check_grants(insecure, frozenset({"security.insecure"}))
+
+
+def test_an_unknown_security_mode_is_refused_and_not_guessed() -> None:
+    with pytest.raises(ExecutorError, match="invalid security mode 'none'"):
+        check_grants(msgspec.structs.replace(TRUE, security="none"), frozenset({"security.insecure"}))
+
+
 @pytest.mark.parametrize("network", ["default", "none"])
 def test_private_networks_need_no_grant(network: str) -> None:
     check_grants(msgspec.structs.replace(TRUE, network=network), frozenset())

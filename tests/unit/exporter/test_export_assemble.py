@@ -11,7 +11,15 @@ from made import AMD64, ARM64, EPOCH, EPOCH_TEXT, image, layer
 
 from builder.oci.config import History
 from builder.oci.digest import Digest
-from builder.oci.mediatypes import DOCKER_LAYER, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from builder.oci.mediatypes import (
+    DOCKER_CONFIG,
+    DOCKER_INDEX,
+    DOCKER_LAYER,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
 from exporter.annotations import Annotation
 from exporter.assemble import Assembled, assemble
 from exporter.errors import ExportError
@@ -160,3 +168,17 @@ def test_an_annotation_of_an_index_that_will_not_be_is_refused() -> None:
 def test_platforms_must_be_there_and_differ(images: list[object]) -> None:
     with pytest.raises(ExportError, match="at least one platform, and each of them once"):
         assemble(images)  # type: ignore[arg-type]
+
+
+def test_with_docker_types_every_document_has_one() -> None:
+    layers = (layer(b"one"), layer(b"two", annotations={"a": "b"}))
+    assembled = assemble([image(AMD64, *layers), image(ARM64)], docker_types=True)
+    types = {each.descriptor.media_type for each in assembled.documents}
+    assert types == {DOCKER_INDEX, DOCKER_MANIFEST, DOCKER_CONFIG}
+    descriptors = [each.descriptor for each in assembled.platforms[0].layers]
+    assert [(each.media_type, each.annotations) for each in descriptors] == [(DOCKER_LAYER, {})] * 2
+
+
+def test_documents_of_docker_types_take_no_annotations() -> None:
+    with pytest.raises(ExportError, match='cannot export annotations with "oci-mediatypes=false"'):
+        assemble([image()], annotations=[Annotation(key="a", value="b")], docker_types=True)

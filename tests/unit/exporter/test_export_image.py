@@ -16,10 +16,10 @@ from builder.store.layout.output import output_file
 from builder.store.layout.reader import open_layout
 from builder.store.selection import open_store
 from exporter.assemble import Assembled, assemble
-from exporter.image import store_image
+from exporter.image import image_names, store_image
 from exporter.inspect import ImageNode, format_tree, inspect_image
 from exporter.oci import layout_entries, write_oci
-from exporter.outputs import OciOutput
+from exporter.outputs import ImageOutput, OciOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,9 @@ def export(store: EmbeddedStore, assembled: Assembled) -> list[str]:
     with store.lease() as lease:
         for content in (b"one", b"two"):
             lease.content.put(content)
-        return [stored.name for stored in store_image(assembled, lease, store.images, names=NAMES)]
+        return [
+            stored.name for stored in store_image(assembled, lease, store.images, names=list(map(str, NAMES)))
+        ]
 
 
 def test_an_exported_image_has_each_of_its_names_once(store: EmbeddedStore, assembled: Assembled) -> None:
@@ -70,7 +72,7 @@ def test_layers_are_labelled_with_their_diff_id(store: EmbeddedStore, assembled:
 
 def test_an_image_without_its_layers_gets_no_name(store: EmbeddedStore, assembled: Assembled) -> None:
     with store.lease() as lease, pytest.raises(BlobNotFound, match="of linux/amd64 is not in the store"):
-        store_image(assembled, lease, store.images, names=NAMES)
+        store_image(assembled, lease, store.images, names=list(map(str, NAMES)))
     assert store.images.all() == ()
 
 
@@ -147,3 +149,25 @@ def test_text_of_hostile_documents_cannot_drive_a_terminal(assembled: Assembled)
 
     hostile = replace(assembled.root, media_type="a\x1b[2Jb")
     assert "\x1b" not in format_tree("x", ImageNode(kind="blob", descriptor=hostile))
+
+
+@pytest.mark.parametrize(
+    ("output", "names"),
+    [
+        (ImageOutput(names=("a:1",)), ["docker.io/library/a:1"]),
+        (
+            ImageOutput(names=("a:1",), name_canonical=True),
+            ["docker.io/library/a:1", "docker.io/library/a@DIGEST"],
+        ),
+        (ImageOutput(dangling_prefix="old"), ["old@DIGEST"]),
+        (
+            ImageOutput(names=("a:1",), dangling_prefix="old", dangling_only_unnamed=True),
+            ["docker.io/library/a:1"],
+        ),
+    ],
+)
+def test_names_with_digests_are_added_as_they_are_asked_for(
+    assembled: Assembled, output: ImageOutput, names: list[str]
+) -> None:
+    digest = assembled.root.digest
+    assert list(image_names(output, assembled.root)) == [name.replace("DIGEST", digest) for name in names]

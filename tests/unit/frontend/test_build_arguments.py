@@ -190,12 +190,18 @@ def test_an_epoch_that_is_no_moment_is_refused(value: str) -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["context", "src"])
-def test_an_epoch_from_a_source_is_not_there_yet(value: str) -> None:
+def test_an_epoch_from_a_stage_is_not_there_yet() -> None:
     text = "FROM scratch AS src\nFROM busybox"
-    assert message(text, build_args={"SOURCE_DATE_EPOCH": value}) == (
-        f"SOURCE_DATE_EPOCH={value} is not supported yet"
+    assert message(text, build_args={"SOURCE_DATE_EPOCH": "src"}) == (
+        "SOURCE_DATE_EPOCH=src is not supported yet"
     )
+
+
+def test_a_directory_as_context_has_no_epoch() -> None:
+    text = "FROM busybox\nARG SOURCE_DATE_EPOCH\nRUN x"
+    built = target(text, build_args={"SOURCE_DATE_EPOCH": "context"})
+    assert built.config.created is None
+    assert "SOURCE_DATE_EPOCH" not in dict(last_run(built).env)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dockerfiles import failure, message, target
+from dockerfiles import failure, last_run, message, target
 
 from builder.system.errors import Unsupported
 from frontend.dockerfile.errors import DockerfileErrors, NotSupported
@@ -80,6 +80,17 @@ def node(text: str) -> Instruction:
         ('HEALTHCHECK CMD["a"]', 'Unknown type "CMD[\\"A\\"]" in HEALTHCHECK (try CMD)'),
         ("HEALTHCHECK CMD", "Missing command after HEALTHCHECK CMD"),
         ("HEALTHCHECK NONE x", "HEALTHCHECK NONE takes no arguments"),
+        ("HEALTHCHECK --interval=x CMD a", 'time: invalid duration "x"'),
+        ("HEALTHCHECK --timeout=5 CMD a", 'time: missing unit in duration "5"'),
+        ("HEALTHCHECK --timeout=5y CMD a", 'time: unknown unit "y" in duration "5y"'),
+        ("HEALTHCHECK --start-period=-1s CMD a", 'Interval "start-period" cannot be less than 1ms'),
+        ("HEALTHCHECK --start-interval=1us CMD a", 'Interval "start-interval" cannot be less than 1ms'),
+        ("HEALTHCHECK --retries=-1 CMD a", "--retries cannot be negative (-1)"),
+        ("HEALTHCHECK --retries=x CMD a", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        (
+            "HEALTHCHECK --retries=2147483648 CMD a",
+            'strconv.ParseInt: parsing "2147483648": value out of range',
+        ),
         ("ONBUILD ONBUILD RUN x", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
         ("ONBUILD FROM x", "FROM isn't allowed as an ONBUILD trigger"),
         ("ONBUILD maintainer x", "MAINTAINER isn't allowed as an ONBUILD trigger"),
@@ -98,6 +109,7 @@ def test_a_broken_rule_is_a_parse_error_with_its_line(text: str, reason: str) ->
     [
         ("ENV A", "ENV must have two arguments"),
         ("LABEL A", "LABEL must have two arguments"),
+        ("ONBUILD ENV A", "ENV must have two arguments"),
         ("ENV A=1 B", 'Syntax error - can\'t find = in "B". Must be of the form: name=value'),
         ('CMD ["a", 1]', "when using JSON array syntax, arrays must be comprised of strings only"),
     ],
@@ -144,12 +156,12 @@ def test_argument_names_are_taken_as_they_stand() -> None:
     assert arg.definitions == (Definition("$X", "1"), Definition('"Q R"', "2"), Definition("Z"))
 
 
-def test_a_health_check_is_read_even_if_it_is_not_built_yet() -> None:
+def test_a_health_check_is_read_with_its_times_in_nanoseconds() -> None:
     check = node('HEALTHCHECK --interval=5s --retries=2 cmd ["a"]')
     assert isinstance(check, Healthcheck)
     assert check.command is not None
     assert (check.command.words, check.command.shell) == (("a",), False)
-    assert (check.interval, check.retries, check.timeout) == ("5s", "2", "")
+    assert (check.interval, check.retries, check.timeout) == (5_000_000_000, 2, 0)
 
 
 def test_a_run_keeps_its_mounts_for_later() -> None:
@@ -158,41 +170,18 @@ def test_a_run_keeps_its_mounts_for_later() -> None:
     assert run.mounts == ("type=cache,target=/c", "type=tmpfs,target=/t")
 
 
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("HEALTHCHECK NONE", "HEALTHCHECK"),
-        ("ONBUILD RUN x", "ONBUILD"),
-        ("RUN --mount=type=tmpfs,target=/t x", "RUN --mount"),
-        ("RUN --device=x y", "RUN --device"),
-        ("RUN --security=insecure x", "RUN --security=insecure"),
-        ("RUN <<E\nE", "RUN with a heredoc"),
-        ("COPY <<E /e\nE", "COPY with a heredoc"),
-        ("ADD <<E /e\nE", "ADD with a heredoc"),
-        ("COPY --parents a b", "COPY --parents"),
-        ("COPY --exclude=x a b", "COPY --exclude"),
-        ("ADD --exclude=x a b", "ADD --exclude"),
-        ("ADD --checksum=sha256:x a b", "ADD --checksum"),
-        ("ADD --keep-git-dir=false a b", "ADD --keep-git-dir"),
-        ("ADD --unpack=false a b", "ADD --unpack"),
-        ("ADD https://example.test/x /x", "ADD of a URL"),
-        ("ADD https://example.test/x.git /x", "ADD of a git repository"),
-        ("ADD git@example.test:x /x", "ADD of a git repository"),
-    ],
-)
-def test_what_is_not_built_yet_is_refused_with_its_line(text: str, what: str) -> None:
-    error = failure(f"FROM busybox\n{text}")
-    assert isinstance(error, NotSupported)
-    assert isinstance(error, Unsupported)
-    assert error.message == f"{what} is not supported yet"
-    assert error.location is not None
-    assert error.location.first == 2
-
-
-def test_what_is_not_built_yet_may_stand_where_nobody_needs_it() -> None:
-    built = target("FROM busybox AS later\nHEALTHCHECK NONE\nRUN --mount=type=ssh x\nFROM busybox\nRUN y")
+def test_what_is_not_supported_may_stand_where_nobody_needs_it() -> None:
+    built = target("FROM busybox AS later\nRUN --device=x y\nRUN --mount=type=ssh x\nFROM busybox\nRUN y")
     assert built.vertex is not None
 
 
-def test_the_default_security_needs_nothing_special() -> None:
-    assert target("FROM busybox\nRUN --security=sandbox x").vertex is not None
+def test_the_security_of_a_step_is_that_of_its_flag() -> None:
+    assert last_run(target("FROM busybox\nRUN --security=sandbox x")).security == "sandbox"
+    assert last_run(target("FROM busybox\nRUN --security=insecure x")).security == "insecure"
+
+
+def test_devices_are_refused_with_what_to_do_instead() -> None:
+    error = failure("FROM busybox\nRUN --device=x y")
+    assert isinstance(error, NotSupported) and isinstance(error, Unsupported)
+    assert "device feature is only supported" in error.message
+    assert error.hint is not None

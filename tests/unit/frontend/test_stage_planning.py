@@ -209,11 +209,6 @@ def test_named_contexts_are_kept_under_their_short_form(name: str, key: str | No
     assert context_key(name) == key
 
 
-def test_triggers_of_a_base_image_are_refused_rather_than_left_out() -> None:
-    world = World(trigger=ContainerConfig(on_build=("RUN x",)))
-    assert message("FROM trigger", world) == "ONBUILD in the base image trigger:latest is not supported yet"
-
-
 def test_images_to_copy_from_are_resolved_for_the_target_platform() -> None:
     world = World()
     target("FROM --platform=linux/amd64 busybox\nCOPY --from=debian /a /a", world, platforms=(ARM64,))

@@ -1,0 +1,127 @@
+"""From the layers of solved targets to images: layers in the form that an output asks for, then documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec.structs import replace
+
+from builder.solver.workers import Workers
+from exporter.assemble import Layer, PlatformImage, assemble
+from exporter.forms import form_of, variant
+from exporter.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from builder.api.workspace import Workspace
+    from builder.graph import Target
+    from builder.snapshot.layerdb import LayerID
+    from builder.snapshot.layers import LayerBlob
+    from builder.solver.solve import Solution
+    from exporter.assemble import Assembled
+    from exporter.forms import Form
+    from exporter.outputs import ExportOptions
+
+    Progress: TypeAlias = Callable[[int], None]
+
+_PARALLEL: Final = 2
+"""Layers that are compressed at once; each of them uses several threads itself."""
+
+_Item = TypeVar("_Item")
+
+
+class Assembler:
+    """Makes images of one solution. `Raises` of its methods: DockyardError, Cancelled."""
+
+    def __init__(self, targets: Sequence[Target], solution: Solution, workspace: Workspace) -> None:
+        self._targets = targets
+        self._stacks = solution.stacks
+        self._workspace = workspace
+
+    def blobs(
+        self, output: ExportOptions, *, progress: Progress | None = None
+    ) -> Mapping[LayerID, LayerBlob]:
+        """The blobs of all layers as `output` wants them, in the content store.
+
+        `progress` hears how many bytes of a layer have been written.
+        """
+        form = form_of(output)
+        layers = list(dict.fromkeys(layer for stack in self._stacks for layer in stack))
+        blobs: dict[LayerID, LayerBlob] = {}
+
+        def keep(layer: LayerID) -> None:
+            force = output.force_compression and not form.is_variant
+            blobs[layer] = self._workspace.layers.blob(layer, form.kept, force=force, progress=progress)
+
+        _in_parallel(layers, keep)
+        if form.is_variant:
+            inherited = self._inherited(blobs)
+            changed = [layer for layer in layers if layer not in inherited or output.force_compression]
+
+            def make(layer: LayerID) -> None:
+                # What a base image holds is as old as it is.
+                wanted = replace(form, latest=None) if layer in inherited else form
+                blobs[layer] = self._variant(layer, blobs[layer], wanted)
+
+            _in_parallel(changed, make)
+        return blobs
+
+    def _variant(self, layer: LayerID, kept: LayerBlob, form: Form) -> LayerBlob:
+        if form.is_variant:
+            return variant(kept, form, self._workspace.lease.content)
+        return self._workspace.layers.blob(layer, form.kept, force=True)
+
+    def assemble(
+        self, output: ExportOptions, blobs: Mapping[LayerID, LayerBlob], *, multi_platform: bool
+    ) -> Assembled:
+        """The image of all targets, of `blobs`."""
+        images = [
+            PlatformImage(
+                platform=target.platform,
+                config=target.config,
+                layers=tuple(_layer(blobs[layer]) for layer in stack),
+            )
+            for target, stack in zip(self._targets, self._stacks, strict=True)
+        ]
+        return assemble(
+            images,
+            annotations=output.annotations,
+            epoch=output.epoch,
+            multi_platform=multi_platform,
+            docker_types=output.docker_types,
+        )
+
+    def _inherited(self, blobs: Mapping[LayerID, LayerBlob]) -> frozenset[LayerID]:
+        """The layers that the targets have from their base images: those that the config began with."""
+        inherited: set[LayerID] = set()
+        for target, stack in zip(self._targets, self._stacks, strict=True):
+            for layer, diff_id in zip(stack, target.config.diff_ids, strict=False):
+                if blobs[layer].diff_id != diff_id:
+                    break
+                inherited.add(layer)
+        return frozenset(inherited)
+
+
+def _layer(blob: LayerBlob) -> Layer:
+    return Layer(descriptor=blob.descriptor, diff_id=blob.diff_id, created=format_time(blob.created_ns))
+
+
+def _in_parallel(items: Iterable[_Item], work: Callable[[_Item], None]) -> None:
+    """Does `work` for all items; raises the first error, after which no more is begun."""
+    errors: list[BaseException] = []
+    workers = Workers(_PARALLEL)
+
+    def guarded(item: _Item) -> None:
+        try:
+            if not errors:
+                work(item)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            errors.append(error)
+
+    for item in items:
+        workers.submit(lambda item=item: guarded(item))  # type: ignore[misc]
+    workers.join()
+    if errors:
+        raise errors[0]

@@ -1,0 +1,119 @@
+"""From options to a graph: the Dockerfile, what its names stand for, and what checks say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.api.inputs import Inputs
+from builder.oci.digest import Digest
+from builder.platforms import host_platform
+from builder.source.images import Images
+from builder.source.texts import BuildText, read_dockerfile, read_ignore_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager, ExitStack
+
+    from builder.api.options import BuildOptions
+    from builder.api.workspace import Workspace
+    from builder.graph import Target
+    from builder.platforms import Platform
+    from builder.progress.stream import Stream
+    from builder.registry.registries import Registries
+    from frontend import CheckWarning, Options
+
+
+def open_inputs(
+    options: BuildOptions,
+    workspace: Workspace,
+    stream: Stream,
+    stack: ExitStack,
+    *,
+    several: bool,
+    registries: Callable[[], Registries],
+) -> Inputs:
+    """The contexts and images of a build; `stack` closes them. Raises: InvalidContext, Unsupported."""
+    images = Images(
+        workspace.store,
+        workspace.lease,
+        workspace.layers,
+        scratch=workspace.paths.work,
+        stack=stack,
+        registries=registries,
+        refresh=options.pull,
+    )
+    main = Path(options.context) if options.context is not None else None
+    return Inputs(images, stream, stack, main=main, named=options.build_contexts, several=several)
+
+
+def load_dockerfile(
+    options: BuildOptions, platforms: tuple[Platform, ...], stream: Stream
+) -> tuple[BuildText, Options]:
+    """The Dockerfile, and how it is to be read. Raises: DockyardError when there is none."""
+    # Loaded here because a graph that comes without a Dockerfile needs no parser.
+    from frontend import Options, read_ignore_file
+
+    text = _dockerfile(options, stream)
+    main = Path(options.context) if options.context is not None else None
+    with _internal(stream, "load .dockerignore"):
+        ignored = read_ignore_text(main, text.path)
+        exclude = read_ignore_file(ignored) if ignored is not None else ()
+    chosen = Options(
+        filename=text.name,
+        target=options.target,
+        platforms=platforms,
+        build_platform=host_platform(),
+        build_args=options.build_args,
+        labels=options.labels,
+        no_cache=options.no_cache or options.no_cache_filter or False,
+        network=options.network,
+        extra_hosts=options.extra_hosts,
+        shm_size=options.shm_size,
+        ulimits=options.ulimits,
+        cgroup_parent=options.cgroup_parent,
+        context_exclude=exclude,
+    )
+    return text, chosen
+
+
+def read_targets(
+    options: BuildOptions, platforms: tuple[Platform, ...], inputs: Inputs, stream: Stream
+) -> tuple[Target, ...]:
+    """The graph that the Dockerfile describes; what checks find goes to `stream`. Raises: DockyardError."""
+    from frontend import convert
+
+    text, chosen = load_dockerfile(options, platforms, stream)
+    loaded = _internal_digest(_loading(text.name))
+
+    def warn(warning: CheckWarning) -> None:
+        stream.warning(
+            loaded,
+            f"{warning.rule}: {warning.message}",
+            detail=(warning.description,),
+            url=warning.url,
+            location=warning.location,
+        )
+
+    return convert(text.content, chosen, inputs, on_warning=warn).targets
+
+
+def _dockerfile(options: BuildOptions, stream: Stream) -> BuildText:
+    name = Path(options.dockerfile).name if options.dockerfile is not None else "Dockerfile"
+    with _internal(stream, _loading(name)):
+        if options.dockerfile_text is not None:
+            return BuildText("Dockerfile", options.dockerfile_text)
+        main = Path(options.context) if options.context is not None else None
+        return read_dockerfile(main, Path(options.dockerfile) if options.dockerfile is not None else None)
+
+
+def _loading(name: str) -> str:
+    return f"load build definition from {name}"
+
+
+def _internal(stream: Stream, what: str) -> AbstractContextManager[None]:
+    return stream.vertex(_internal_digest(what), f"[internal] {what}")
+
+
+def _internal_digest(what: str) -> Digest:
+    return Digest.of(f"[internal] {what}".encode())

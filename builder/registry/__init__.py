@@ -1,0 +1,1 @@
+"""Registries: the distribution protocol's client, its configuration and its credentials."""

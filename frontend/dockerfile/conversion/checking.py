@@ -1,0 +1,37 @@
+"""Where the conversion calls the checks that are not about one instruction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from frontend.dockerfile.characters import quote
+from frontend.dockerfile.checks import rules
+from frontend.dockerfile.checks.wholefile import FileChecks, default_variables
+
+if TYPE_CHECKING:
+    from builder.platforms import Platform
+    from frontend.dockerfile.checks.findings import Findings
+    from frontend.dockerfile.conversion.scene import Scene
+    from frontend.dockerfile.planning import PlannedStage
+    from frontend.resolver import ResolvedImage
+
+
+def check_file(scene: Scene) -> None:
+    """Checks the text as a whole."""
+    defaults = default_variables(scene.dockerfile, scene.options, scene.platform)
+    FileChecks(scene.dockerfile, scene.findings, variables=scene.variables, defaults=defaults).check()
+
+
+def check_platform(
+    planned: PlannedStage, image: ResolvedImage, expected: Platform, findings: Findings
+) -> None:
+    """Reports a base image that is for another platform than the one it was asked for."""
+    actual = image.config.platform
+    if (actual.os, actual.architecture) == (expected.os, expected.architecture):
+        return
+    origin = planned.stage.origin
+    message = (
+        f"Base image {planned.image} was pulled with platform {quote(str(actual))}, expected "
+        f"{quote(str(expected))} for current build"
+    )
+    findings.report(rules.INVALID_BASE_IMAGE_PLATFORM, message, origin.location, comments=origin.comments)

@@ -1,0 +1,99 @@
+"""`frontend.lint`: what the checks find, in the stages of a target, or in all when none is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from builder.graph import Location, excerpt
+from builder.system.errors import Cancelled, DockyardError
+from frontend.dockerfile.conversion import convert
+from frontend.dockerfile.requests.answer import Answer, Place, base64_text, encode, place
+
+if TYPE_CHECKING:
+    from frontend.definition import CheckWarning
+    from frontend.options import Options
+    from frontend.resolver import Resolver
+
+
+class _Warning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    rule_name: str
+    description: str
+    url: str = ""
+    detail: str
+    location: Place
+
+
+class _Source(msgspec.Struct, frozen=True, kw_only=True):
+    """`definition` would be the graph that the file came out of, and here it came out of none."""
+
+    filename: str
+    data: str
+    definition: None = None
+    language: str = "Dockerfile"
+
+
+class _BuildError(msgspec.Struct, frozen=True, kw_only=True):
+    message: str
+    location: Place
+
+
+class _Lint(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    warnings: tuple[_Warning, ...] | None
+    sources: tuple[_Source, ...]
+    build_error: _BuildError | msgspec.UnsetType = msgspec.UNSET
+
+
+def lint(text: bytes, options: Options, resolver: Resolver) -> Answer:
+    """What the checks find in the Dockerfile `text`; a file that cannot be built is part of the answer."""
+    warnings: list[CheckWarning] = []
+    error: DockyardError | None = None
+    chosen = msgspec.structs.replace(options, platforms=options.platforms[:1], all_stages=not options.target)
+    try:
+        convert(text, chosen, resolver, on_warning=warnings.append)
+    except Cancelled:
+        raise
+    except DockyardError as caught:
+        error = caught
+    return Answer(
+        text=_shown(warnings, error),
+        document=encode(_document(text, options.filename, warnings, error)),
+        failed=bool(warnings or error),
+        error=error,
+    )
+
+
+def _shown(warnings: list[CheckWarning], error: DockyardError | None) -> str:
+    if not warnings:
+        return "" if error else "Check complete, no warnings found.\n"
+    count = "1 warning has" if len(warnings) == 1 else f"{len(warnings)} warnings have"
+    return f"Check complete, {count} been found!\n" + "".join(map(_shown_warning, warnings))
+
+
+def _shown_warning(warning: CheckWarning) -> str:
+    more = f" - {warning.url}" if warning.url else ""
+    return f"\nWARNING: {warning.rule}{more}\n{warning.message}\n{excerpt(warning.location)}\n"
+
+
+def _document(text: bytes, filename: str, warnings: list[CheckWarning], error: DockyardError | None) -> _Lint:
+    shown = tuple(
+        _Warning(
+            rule_name=each.rule,
+            description=each.description,
+            url=each.url,
+            detail=each.message,
+            location=place(each.location),
+        )
+        for each in warnings
+    )
+    source = _Source(filename=filename, data=base64_text(text.decode(errors="replace")))
+    if error is None:
+        return _Lint(warnings=shown or None, sources=(source,))
+    places: tuple[Location, ...] = getattr(error, "locations", ())
+    ranges = tuple(line for each in places[:1] for line in place(each).ranges)
+    return _Lint(
+        warnings=shown or None,
+        sources=(source,),
+        build_error=_BuildError(message=error.message, location=Place(ranges)),
+    )

@@ -1,0 +1,167 @@
+"""`frontend.outline`: the arguments, secrets and agents that a target and what it needs use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from frontend.dockerfile.checks.findings import Findings
+from frontend.dockerfile.checks.settings import CheckSettings
+from frontend.dockerfile.conversion.images import Images
+from frontend.dockerfile.conversion.scene import set_scene
+from frontend.dockerfile.conversion.target import convert_stages
+from frontend.dockerfile.expansion import names_in
+from frontend.dockerfile.mounts import InvalidMount, read_mount
+from frontend.dockerfile.parse import parse
+from frontend.dockerfile.requests.answer import Answer, Place, base64_text, described, encode, place, table
+from frontend.dockerfile.tree import Arg, Instruction, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from frontend.dockerfile.conversion.scene import Scene
+    from frontend.dockerfile.conversion.state import StageState
+    from frontend.dockerfile.tree import Stage
+    from frontend.options import Options
+    from frontend.resolver import Resolver
+
+
+class _Argument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    description: str = ""
+    value: str = ""
+    location: Place
+
+
+class _Need(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A secret or an agent."""
+
+    name: str
+    required: bool = False
+    location: Place
+
+
+class _Outline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str = ""
+    description: str = ""
+    args: tuple[_Argument, ...] = ()
+    secrets: tuple[_Need, ...] = ()
+    ssh: tuple[_Need, ...] = ()
+    sources: tuple[str, ...]
+
+
+def outline(text: bytes, options: Options, resolver: Resolver) -> Answer:
+    """What the target of the Dockerfile `text` may be given. Raises: DockerfileError."""
+    dockerfile = parse(options.filename, text, frontend=options.build_args.get("BUILDKIT_SYNTAX", ""))
+    platform = options.platforms[0] if options.platforms else options.build_platform
+    scene = set_scene(dockerfile, options, Images(resolver), platform, findings=Findings(CheckSettings()))
+    states = convert_stages(scene)
+    needed = [scene.plan.stages[index].stage for index in sorted(states)]
+    used = {name for stage in needed for name in _used_in(stage, scene.escape)}
+    target = scene.plan.stages[scene.plan.target].stage
+    needs = [each for stage in needed for each in _needs(stage)]
+    document = _Outline(
+        name=target.name,
+        description=described(target.name, target.origin.comments) if target.name else "",
+        args=tuple(_arguments(scene, needed, states, used)),
+        secrets=_each_once(need for kind, need in needs if kind == "secret"),
+        ssh=_each_once(need for kind, need in needs if kind == "ssh"),
+        sources=(base64_text(dockerfile.source.text),),
+    )
+    return Answer(text=_shown(document), document=encode(document))
+
+
+def _used_in(stage: Stage, escape: str) -> set[str]:
+    """The variables that the instructions of `stage` mention."""
+    texts = [
+        text
+        for node in stage.instructions
+        for text in (node.text, *(each.content for each in getattr(node, "heredocs", ())))
+    ]
+    return {name for text in texts for name in names_in(text, escape=escape)}
+
+
+def _used_globally(scene: Scene, needed: Iterable[Stage]) -> set[str]:
+    """The variables that FROM lines mention, directly or through defaults."""
+    lines = [stage.origin for stage in needed]
+    texts = [text for line in lines for text in (line.image, line.platform)]
+    used = {name for text in texts for name in names_in(text, escape=scene.escape)}
+    for arg in reversed(scene.dockerfile.arguments):
+        for definition in reversed(arg.definitions):
+            if definition.name in used and definition.default:
+                used |= names_in(definition.default, escape=scene.escape)
+    return used
+
+
+def _arguments(
+    scene: Scene, needed: Collection[Stage], states: Mapping[int, StageState], used: set[str]
+) -> Iterator[_Argument]:
+    """Those of the stages first, and the global ones where no stage has declared them again."""
+    shown: set[str] = set()
+    for stage in needed:
+        declared = states[stage.index].declared
+        for argument in _declared(stage.instructions, declared, used):
+            if argument.name not in shown:
+                shown.add(argument.name)
+                yield argument
+    taken = _used_globally(scene, needed)
+    for argument in _declared(scene.dockerfile.arguments, scene.variables, taken):
+        if argument.name not in shown:
+            shown.add(argument.name)
+            yield argument
+
+
+def _declared(
+    instructions: Iterable[Instruction], values: Mapping[str, str], used: set[str]
+) -> Iterator[_Argument]:
+    for node in instructions:
+        for definition in node.definitions if isinstance(node, Arg) else ():
+            if definition.name in used:
+                yield _Argument(
+                    name=definition.name,
+                    description=described(definition.name, node.comments),
+                    value=values.get(definition.name, ""),
+                    location=place(node.location),
+                )
+
+
+def _needs(stage: Stage) -> Iterator[tuple[str, _Need]]:
+    for node in stage.instructions:
+        for text in node.mounts if isinstance(node, Run) else ():
+            try:
+                mount = read_mount(text, lambda word: word)
+            except InvalidMount:
+                # It is a mistake only where variables made it one, and then the conversion has said so.
+                continue
+            default = "default" if mount.type == "ssh" else mount.target.rpartition("/")[2]
+            name = mount.id or mount.source or default
+            need = _Need(name=name, required=mount.required, location=place(node.location))
+            yield mount.type, need
+
+
+def _each_once(needs: Iterable[_Need]) -> tuple[_Need, ...]:
+    """The first mention of each name; it is required if one mention says so."""
+    found: dict[str, _Need] = {}
+    for need in needs:
+        known = found.setdefault(need.name, need)
+        if need.required:
+            found[need.name] = msgspec.structs.replace(known, required=True)
+    return tuple(found.values())
+
+
+def _shown(document: _Outline) -> str:
+    blocks: list[str] = []
+    if document.name or document.description:
+        rows = [("TARGET:", document.name or "default")]
+        blocks.append(
+            table([*rows, *([("DESCRIPTION:", document.description)] if document.description else [])])
+        )
+    if document.args:
+        head = ("BUILD ARG", "VALUE", "DESCRIPTION")
+        blocks.append(table([head, *((each.name, each.value, each.description) for each in document.args)]))
+    for title, needs in (("SECRET", document.secrets), ("SSH", document.ssh)):
+        if needs:
+            rows = [(each.name, "true" if each.required else "") for each in needs]
+            blocks.append(table([(title, "REQUIRED"), *rows]))
+    return "\n".join(blocks)
