@@ -19,7 +19,6 @@ from builder.store.engine.engine import find_engine
 from builder.store.errors import DriverError
 from builder.store.root import open_root
 from builder.store.selection import CLASSIC, CONTAINERD, active_driver, find_driver
-from builder.system.errors import Unsupported
 from builder.system.places import default_root
 from exporter.annotations import parse_annotation
 from exporter.docker import REFUSED_INDEX
@@ -73,7 +72,7 @@ def chosen_outputs(options: BuildOptions) -> tuple[Output, ...]:
 
     An archive of a tagged image is in the store under its tags, too: its blobs are there anyway, and whoever
     has just built `hello:1` expects to run it.
-    Raises: InvalidReference, InvalidOutput, DriverError, EngineNotFound, Unsupported.
+    Raises: InvalidReference, InvalidOutput, DriverError, EngineNotFound.
     """
     for tag in options.tags:
         parse_reference(tag)
@@ -160,7 +159,7 @@ def _completed(output: Output, options: BuildOptions) -> Output:
 
 
 def _require_possible(output: Output, options: BuildOptions) -> None:
-    """Raises: InvalidOutput, Unsupported."""
+    """Raises: InvalidOutput."""
     if isinstance(output, DockerOutput) and len(set(_platforms(options))) > 1:
         raise InvalidOutput(
             "docker exporter does not support exporting manifest lists, use the oci exporter instead"
@@ -188,4 +187,3 @@ def _require_pushable(output: ImageOutput) -> None:
     tagged = next((name for name in output.names if ":" in name.rpartition("/")[2].partition("@")[0]), None)
     if output.by_digest and tagged is not None:
         raise InvalidOutput(f"can't push tagged ref {parse_reference(tagged)} by digest")
-    raise Unsupported("pushing to a registry is not supported yet")

@@ -47,9 +47,9 @@ def test_the_only_output_fails_with_its_own_words(blocked: Project) -> None:
     assert "outputs failed" not in said and "a directory is in the way" in said
 
 
-def test_a_push_is_refused_before_any_work(project: Project) -> None:
-    done = project.build("--push", "-t", "r.example/a", *FILES)
-    assert done.returncode != 0
+def test_a_registry_that_is_not_there_is_noticed_before_any_work(project: Project) -> None:
+    done = project.build("--push", "-t", "127.0.0.1:1/a", *FILES)
+    assert done.returncode == 1 and "127.0.0.1:1" in done.stderr
     assert "[made" not in done.stderr
 
 
