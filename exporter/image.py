@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from builder.oci.descriptor import Descriptor
+    from builder.oci.digest import Digest
     from builder.store.protocol import ContentWriter, Image, ImageStore, Lease
     from exporter.assemble import Assembled
     from exporter.outputs import ImageOutput
@@ -37,6 +38,15 @@ def write_image(assembled: Assembled, content: ContentWriter) -> None:
     with content.batch() as batch:
         for document in assembled.documents:
             batch.put(document.content, labels=document.labels)
+
+
+def uncompressed_labels(assembled: Assembled) -> dict[Digest, dict[str, str]]:
+    """The labels that layers bear besides those of documents: what they are when uncompressed."""
+    return {
+        layer.descriptor.digest: {_UNCOMPRESSED: str(layer.diff_id)}
+        for platform in assembled.platforms
+        for layer in platform.layers
+    }
 
 
 def store_image(

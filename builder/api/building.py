@@ -19,7 +19,7 @@ from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
 from builder.solver.solve import Tools, solve
-from builder.store.selection import open_store, require_multi_platform
+from builder.store.selection import open_daemon, open_store, require_multi_platform
 from builder.system.places import default_root
 from exporter.outputs import require_writable
 
@@ -59,7 +59,10 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         )
         require_multi_platform(store.capabilities, platforms)
         require_writable(outputs, stdout_is_terminal=sys.stdout.isatty())
-        workspace = stack.enter_context(open_workspace(store, cancelled))
+        daemon = open_daemon(store.root, driver=options.driver, address=options.containerd)
+        if daemon is not None:
+            stack.enter_context(daemon)
+        workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
         registries = cache(lambda: open_registries(stack, cancelled))
         pusher = open_pusher(outputs, store, stream, registries, several=len(platforms) > 1)
         inputs = open_inputs(

@@ -27,7 +27,7 @@ from builder.system.errors import Cancelled, DockyardError
 from exporter.docker import write_docker, write_docker_archive
 from exporter.errors import OutputsFailed
 from exporter.files import write_files_tar
-from exporter.image import image_names, store_image, write_image
+from exporter.image import image_names, store_image, uncompressed_labels, write_image
 from exporter.local import write_files
 from exporter.oci import layout_entries, write_oci
 from exporter.outputs import (
@@ -137,10 +137,29 @@ class Export:
             if output.store:
                 label = f"naming to {', '.join(names)}" if names else "storing image"
                 with self._part(vertex, label):
-                    store_image(assembled, self._workspace.lease, self._workspace.store.images, names=names)
+                    self._keep(assembled, names, vertex, label)
             if output.push:
                 self._push(assembled, output, vertex)
             return _result(assembled, output, names)
+
+    def _keep(self, assembled: Assembled, names: Sequence[str], vertex: Digest, label: str) -> None:
+        """Into the store that has people's images: the embedded one, or a daemon that is sent what it lacks."""
+        daemon = self._workspace.daemon
+        if daemon is None:
+            store_image(assembled, self._workspace.lease, self._workspace.store.images, names=names)
+            return
+        from builder.store.transfer import copy_image
+
+        content = self._workspace.lease.content
+        write_image(assembled, content)
+        copy_image(
+            content,
+            assembled.root,
+            daemon,
+            names=names,
+            labels=uncompressed_labels(assembled),
+            progress=lambda _, done: self._stream.status(vertex, label, current=done),
+        )
 
     def _push(self, assembled: Assembled, output: ImageOutput, vertex: Digest) -> None:
         assert self._pusher is not None

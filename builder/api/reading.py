@@ -35,7 +35,7 @@ def open_inputs(
 ) -> Inputs:
     """The contexts and images of a build; `stack` closes them. Raises: InvalidContext, Unsupported."""
     images = Images(
-        workspace.store,
+        workspace.images,
         workspace.lease,
         workspace.layers,
         scratch=workspace.paths.work,

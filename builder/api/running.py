@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from builder.oci.config import ImageConfig
     from builder.oci.descriptor import Descriptor
     from builder.platforms import Platform
+    from builder.store.containerd.store import ContainerdStore
     from builder.store.embedded import EmbeddedStore
 
 
@@ -29,6 +30,7 @@ def run_image(
     image: Descriptor,
     *,
     platform: Platform,
+    daemon: ContainerdStore | None = None,
     plan: Callable[[ImageConfig], Exec],
     interactive: bool = False,
     terminal: bool = False,
@@ -43,10 +45,11 @@ def run_image(
         raise UsageError("the input device is not a TTY", hint="leave -t out")
     cancelled = threading.Event()
     with ExitStack() as stack:
-        workspace = stack.enter_context(open_workspace(store, cancelled))
-        images = Images(store, workspace.lease, workspace.layers, scratch=workspace.paths.work, stack=stack)
-        found = resolve_platform(store.content, image, platform)
-        trees = workspace.layers.trees(images.register(found, images.fetcher(store.content)))
+        workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
+        kept = workspace.images
+        images = Images(kept, workspace.lease, workspace.layers, scratch=workspace.paths.work, stack=stack)
+        found = resolve_platform(kept.content, image, platform)
+        trees = workspace.layers.trees(images.register(found, images.fetcher(kept.content)))
         executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=allow)
         stack.enter_context(executor)
         source = sys.stdin.fileno() if interactive else _nothing(stack)

@@ -21,17 +21,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from builder.store.containerd.store import ContainerdStore
     from builder.store.embedded import EmbeddedStore
-    from builder.store.protocol import Lease
+    from builder.store.protocol import Lease, Store
     from builder.system.locks import CancelToken
 
 SCHEMAS: Final = (layerdb.SCHEMA, digests.SCHEMA, records.SCHEMA)
 
 
 class Workspace(NamedTuple):
-    """What a build holds open. `runtime` is an empty directory that the executor may mount on."""
+    """What a build holds open. `runtime` is an empty directory that the executor may mount on.
+
+    It works in `store`; `daemon`, if there is one, is where people's images are.
+    """
 
     store: EmbeddedStore
+    daemon: ContainerdStore | None
     lease: Lease
     layers: Layers
     paths: LayerPaths
@@ -39,6 +44,11 @@ class Workspace(NamedTuple):
     digests: FileDigests
     locks: KeyLocks
     runtime: Path
+
+    @property
+    def images(self) -> Store:
+        """The store that has people's images."""
+        return self.daemon or self.store
 
 
 def layer_paths(root: Path) -> LayerPaths:
@@ -50,7 +60,9 @@ def layer_paths(root: Path) -> LayerPaths:
 
 
 @contextmanager
-def open_workspace(store: EmbeddedStore, cancelled: CancelToken) -> Iterator[Workspace]:
+def open_workspace(
+    store: EmbeddedStore, cancelled: CancelToken, *, daemon: ContainerdStore | None = None
+) -> Iterator[Workspace]:
     """Takes a lease on the state root of `store`; gives everything back at the end of the block.
 
     Raises: StoreError.
@@ -67,6 +79,7 @@ def open_workspace(store: EmbeddedStore, cancelled: CancelToken) -> Iterator[Wor
         runtime.mkdir(exist_ok=True)
         yield Workspace(
             store=store,
+            daemon=daemon,
             lease=lease,
             layers=stack.enter_context(layers),
             paths=own,

@@ -69,6 +69,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
     Raises: UsageError for the first flag that is wrong.
     """
     from builder.api.options import BuildOptions
+    from builder.store.selection import environment_address
 
     context = values.context_directory(flags.path)
     return BuildOptions(
@@ -87,6 +88,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         outputs=_outputs(flags),
         driver=flags.driver,
         root=settings.root,
+        containerd=environment_address(os.environ),
         no_cache=flags.no_cache,
         no_cache_filter=values.comma_separated(flags.no_cache_filter),
         pull=flags.pull,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from builder.cli.settings import open_images
 from builder.oci.digest import encode_json
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @click.pass_obj
 def command(settings: Settings, /, form: str, *, quiet: bool, no_trunc: bool) -> None:
     """List images."""
-    from builder.store.selection import open_store
-
-    with open_store(settings.root) as store:
+    with open_images(settings) as store:
         rows = sorted(
             (describe(store, image) for image in store.images.all()),
             key=lambda row: (-row.created.timestamp(), row.name, row.tag),

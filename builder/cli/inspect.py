@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.settings import open_images
+
 if TYPE_CHECKING:
     from builder.cli.settings import Settings
 
@@ -21,10 +23,9 @@ def command(settings: Settings, /, image: str, form: str, *, raw: bool) -> None:
 
     from builder.cli.image_names import find_image
     from builder.oci.digest import encode_json
-    from builder.store.selection import open_store
     from exporter.inspect import format_tree, inspect_image
 
-    with open_store(settings.root) as store:
+    with open_images(settings) as store:
         found = find_image(store, image)
         if raw:
             click.echo(store.content.read(found.target), nl=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from builder.cli.settings import open_images
 from builder.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,10 +34,9 @@ def command(settings: Settings, /, source: str, names: tuple[str, ...], *, quiet
     """
     from builder.oci.reference import parse_reference
     from builder.store.layout.importer import import_layout, load_layout
-    from builder.store.selection import open_store
 
     references = tuple(parse_reference(name) for name in names)
-    with open_store(settings.root) as store, _open(source, store.root.path) as reader:
+    with open_images(settings) as store, _open(source, settings.root) as reader:
         images = import_layout(store, reader, names=references) if references else load_layout(store, reader)
     for image in () if quiet else images:
         click.echo(f"Loaded image: {parse_reference(image.name).familiar}")

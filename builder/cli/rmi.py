@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.settings import open_images
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ class SeveralNames(DockyardError):
 @click.pass_obj
 def command(settings: Settings, /, images: tuple[str, ...], *, force: bool) -> None:
     """Remove images by name, or by the first digits of their digest."""
-    from builder.store.selection import open_store
-
-    with open_store(settings.root) as store:
+    with open_images(settings) as store:
         # All are looked up before any is removed: a typo in the second shall not cost the first.
         found = [image for text in images for image in _selected(store, text, force=force)]
         for image in dict.fromkeys(each.name for each in found):

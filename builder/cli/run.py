@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -60,17 +61,22 @@ def command(settings: Settings, /, **words: object) -> int:
     from builder.cli.image_names import find_image
     from builder.cli.run_plan import plan_run
     from builder.platforms import host_platform, parse_platform
-    from builder.store.selection import open_store
+    from builder.store.selection import environment_address, open_daemon, open_store
 
     flags = msgspec.convert(words, RunFlags)
     platform = parse_platform(flags.platform) if flags.platform else host_platform()
     wishes = read_wishes(flags)
     require_root("run")
-    with open_store(settings.root, driver=flags.driver) as store:
+    with ExitStack() as stack:
+        store = stack.enter_context(open_store(settings.root, driver=flags.driver))
+        daemon = open_daemon(store.root, driver=flags.driver, address=environment_address(os.environ))
+        if daemon is not None:
+            stack.enter_context(daemon)
         return run_image(
             store,
-            find_image(store, flags.image).target,
+            find_image(daemon or store, flags.image).target,
             platform=platform,
+            daemon=daemon,
             plan=lambda config: plan_run(config, wishes),
             interactive=flags.interactive,
             terminal=flags.tty,

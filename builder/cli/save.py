@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from builder.cli.settings import open_images
 from builder.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,11 +28,10 @@ def command(settings: Settings, /, output: str, images: tuple[str, ...]) -> None
     from builder.store.layout.archive import write_archive
     from builder.store.layout.names import named_entry
     from builder.store.layout.output import output_file
-    from builder.store.selection import open_store
 
     if output == _STANDARD_OUTPUT and sys.stdout.isatty():
         raise UsageError("refusing to write an archive to a terminal", hint="use -o FILE or redirect")
-    with open_store(settings.root) as store:
+    with open_images(settings) as store:
         found = [find_image(store, text) for text in images]
         entries = [named_entry(image.target, parse_reference(image.name)) for image in found]
         if output == _STANDARD_OUTPUT:

@@ -10,6 +10,8 @@ from builder.system.errors import DockyardError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from builder.store.protocol import Store
+
 
 class RootRequired(DockyardError):
     """The command needs rights that only root has."""
@@ -20,6 +22,16 @@ class Settings(NamedTuple):
 
     root: Path
     debug: bool = False
+
+
+def open_images(settings: Settings) -> Store:
+    """The store where people's images are; CONTAINERD_ADDRESS goes before the daemon that was chosen.
+
+    The caller closes it. Raises: StoreError, UsageError.
+    """
+    from builder.store.selection import environment_address, open_selected
+
+    return open_selected(settings.root, address=environment_address(os.environ))
 
 
 def require_root(command: str) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.settings import open_images
+
 if TYPE_CHECKING:
     from builder.cli.settings import Settings
 
@@ -18,9 +20,8 @@ def command(settings: Settings, /, image: str, name: str) -> None:
     """Give IMAGE another name; IMAGE keeps those that it has."""
     from builder.cli.image_names import find_image
     from builder.oci.reference import parse_reference
-    from builder.store.selection import open_store
 
     full_name = str(parse_reference(name))
-    with open_store(settings.root) as store:
+    with open_images(settings) as store:
         found = find_image(store, image)
         store.images.set(full_name, found.target, labels=found.labels)

@@ -60,5 +60,5 @@ def dockyard(dockyard_root: Path) -> RunDockyard:
 
 def _clean_environment() -> dict[str, str]:
     # What a developer has set for their own builds must not decide what a test sees.
-    ours = ("DOCKYARD_", "BUILDX_", "BUILDKIT_", "DOCKER_", "SOURCE_DATE_EPOCH", "NO_COLOR")
+    ours = ("CONTAINERD_", "DOCKYARD_", "BUILDX_", "BUILDKIT_", "DOCKER_", "SOURCE_DATE_EPOCH", "NO_COLOR")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
