@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from builder.api.exporting import Export, chosen_outputs, layer_format
+from builder.api.exporting import Export
+from builder.api.outputs import chosen_outputs, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
 from builder.api.remotes import open_pusher, open_registries
 from builder.api.workspace import open_workspace
@@ -51,6 +52,7 @@ def build(
 
 
 def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) -> BuildResult:
+    options = routed(options, os.environ)
     platforms = _platforms(options)
     outputs = chosen_outputs(options)
     with ExitStack() as stack:

@@ -51,7 +51,6 @@ def command(settings: Settings, /, **words: object) -> int:
         _require_context(options)
         if call is not None:
             return answer(call, options, mode, settings)
-        options = _routed(options)
         result = _build(options, mode, settings)
     except UsageError:
         raise
@@ -143,12 +142,6 @@ def _require_context(options: BuildOptions) -> None:
     if options.context is not None and not Path(options.context).is_dir():
         problem = "is not a directory" if Path(options.context).exists() else "not found"
         raise ContextNotFound(f'unable to prepare context: path "{options.context}" {problem}')
-
-
-def _routed(options: BuildOptions) -> BuildOptions:
-    from builder.api.outputs import routed
-
-    return routed(options, os.environ)
 
 
 def _build(options: BuildOptions, mode: Mode, settings: Settings) -> BuildResult:

@@ -102,7 +102,9 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     _text("--progress", metavar="|".join(MODES), default="auto", help="How progress is shown."),
     _switch("-q", "--quiet", help="Show no progress, print the image's ID."),
     click.Option(
-        ["--driver"], type=click.Choice(["containerd", "docker"]), help="The image store to write to."
+        ["--driver"],
+        type=click.Choice(["containerd", "docker", "classic"]),
+        help="The image store to write to.",
     ),
     click.Option(["--jobs"], type=click.IntRange(min=1), metavar="N", help="Steps that run at once at most."),
     refused_option("--cache-from", help="Take cache from elsewhere."),

@@ -23,7 +23,9 @@ _ALL: Final = "all"
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the name.")
 @click.option("--progress", metavar="MODE", default="auto", help="How progress is shown.")
-@click.option("--driver", type=click.Choice(["containerd", "docker"]), help="The image store to write to.")
+@click.option(
+    "--driver", type=click.Choice(["containerd", "docker", "classic"]), help="The image store to write to."
+)
 @click.argument("name", metavar="NAME[:TAG|@DIGEST]")
 @click.pass_obj
 def command(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @click.command("push")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the name.")
 @click.option("--progress", metavar="MODE", default="auto", help="How progress is shown.")
-@click.option("--driver", type=click.Choice(["containerd", "docker"]), help="The image store to read.")
+@click.option(
+    "--driver", type=click.Choice(["containerd", "docker", "classic"]), help="The image store to read."
+)
 @click.argument("name", metavar="NAME[:TAG]")
 @click.pass_obj
 def command(settings: Settings, /, name: str, progress: str, driver: str | None, *, quiet: bool) -> None:

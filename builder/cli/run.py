@@ -27,7 +27,9 @@ _PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     click.Option(["--hostname"], metavar="NAME", default="", help="Host name inside."),
     click.Option(["-i", "--interactive"], is_flag=True, help="Pass standard input on."),
     click.Option(["-t", "--tty"], is_flag=True, help="Give the program a terminal."),
-    click.Option(["--driver"], type=click.Choice(["containerd", "docker"]), help="The image store to use."),
+    click.Option(
+        ["--driver"], type=click.Choice(["containerd", "docker", "classic"]), help="The image store to use."
+    ),
     click.Argument(["image"]),
     click.Argument(["args"], nargs=-1, type=click.UNPROCESSED),
 )
