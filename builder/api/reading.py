@@ -62,7 +62,7 @@ def load_dockerfile(
     chosen = Options(
         filename=text.name,
         target=options.target,
-        platforms=platforms,
+        platforms=platforms if options.platforms else (),
         build_platform=host_platform(),
         build_args=options.build_args,
         labels=options.labels,

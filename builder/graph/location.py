@@ -47,8 +47,9 @@ def excerpt(location: Location) -> str:
 
     A single line gets two lines of context on each side, more where the file ends on the other.
     """
-    # Only a line feed ends a line of a Dockerfile; `splitlines` knows a dozen other characters.
-    lines = [line.rstrip("\r") for line in location.source.text.removesuffix("\n").split("\n")]
+    # Only a line feed ends a line of a Dockerfile; `splitlines` knows a dozen other characters. What stands
+    # behind the last one is a line, too, as in BuildKit's excerpts.
+    lines = [line.rstrip("\r") for line in location.source.text.split("\n")]
     first, last = max(1, location.first), min(max(location.last, location.first), len(lines))
     start, end = _padded(first, last, len(lines))
     body = [

@@ -61,10 +61,11 @@ class Placement:
     def make_destination(self) -> str:
         """The destination, made a directory if it is missing, for what is unpacked into it.
 
-        Raises: PathConflict.
+        A mode that was asked for is that of copies, not of what an archive brings. Raises: PathConflict.
         """
         target = resolve(self._pending, self._action.destination)
-        make_directories(self._pending, target, self._made)
+        made = msgspec.structs.replace(self._made, mode=_MADE_MODE)
+        make_directories(self._pending, target, made)
         return target
 
     def _place_file(self, tree: SelectedTree, target: str, there: Node | None) -> None:

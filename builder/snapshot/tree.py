@@ -14,6 +14,7 @@ import msgspec
 from builder.snapshot.disk import LAYER_XATTRS, Directory, kind_of, stat_node
 from builder.snapshot.entry import Entry, Node
 from builder.snapshot.errors import SnapshotError
+from builder.snapshot.links import LinkedContent
 from builder.snapshot.treewriter import OPAQUE_XATTR
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def _node(directory: Directory, path: str, status: os.stat_result) -> Node | Non
         )
     xattrs = tuple((name, directory.xattr(path, name)) for name in sorted(LAYER_XATTRS.intersection(names)))
     node = stat_node(directory, path, status, kind=kind, xattrs=xattrs)
+    if node.content is not None and status.st_nlink > 1:
+        return Node(node.entry, LinkedContent(node.content))
     if OPAQUE_XATTR in names and directory.xattr(path, OPAQUE_XATTR) == b"y":
         return Node(msgspec.structs.replace(node.entry, opaque=True))
     return node

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 def convert_target(scene: Scene) -> Target:
     """The graph for the platform of `scene`. Raises: DockerfileError."""
     result = convert_stages(scene)[scene.plan.target]
-    config = result.image_config(scene.platform, scene.options.labels)
-    return Target(platform=scene.platform, vertex=result.vertex, config=config)
+    # Nobody asked for a platform: then the image is what its last stage was made on.
+    platform = scene.platform if scene.options.platforms else result.platform
+    config = result.image_config(platform, scene.options.labels)
+    return Target(platform=platform, vertex=result.vertex, config=config)
 
 
 def convert_stages(scene: Scene) -> dict[int, StageState]:

@@ -139,3 +139,10 @@ def test_capabilities_of_files_survive_the_layer(project: Project, debian_layout
     )  # fmt: skip
     headers = image.files["usr/bin/env"].pax_headers
     assert "SCHILY.xattr.security.capability" in headers
+
+
+def test_copy_between_stages_keeps_hard_links(project: Project) -> None:
+    image = project.image(
+        "FROM busybox AS a\nRUN mkdir /o && echo x > /o/a && ln /o/a /o/b\nFROM scratch\nCOPY --from=a /o /o\n"
+    )
+    assert image.files["o/b"].linkname == "o/a"

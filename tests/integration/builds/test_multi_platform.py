@@ -80,3 +80,8 @@ def test_context_layers_are_shared_by_all_platforms(project: Project, tmp_path: 
         read_archive(archive, platform).manifest["layers"][-1]["digest"] for platform in PLATFORMS.split(",")
     }
     assert len(tops) == 1
+
+
+def test_an_image_on_a_foreign_base_is_what_its_base_is_when_nobody_asks(project: Project) -> None:
+    image = project.image("FROM --platform=linux/arm64 busybox\nENV A=b\n")
+    assert image.config["architecture"] == "arm64"

@@ -31,7 +31,7 @@ def test_the_class_of_an_error_decides_the_exit_code(error: DockyardError, code:
 
 
 def test_an_error_with_a_place_shows_the_lines_first(capsys: pytest.CaptureFixture[str]) -> None:
-    source = SourceFile("Dockerfile", "FROM a\nRUUN x\n")
+    source = SourceFile("Dockerfile", "FROM a\nRUUN x")
 
     print_error(LocatedError("unknown instruction: RUUN", location=Location(source, 2, 2)), prefix="failed: ")
 

@@ -65,7 +65,7 @@ def test_a_chain_of_many_thousand_steps_can_be_walked() -> None:
 
 
 def test_the_excerpt_shows_two_lines_around_and_marks_the_one() -> None:
-    source = SourceFile("Dockerfile", "FROM busybox\nRUN false\nCMD a\n")
+    source = SourceFile("Dockerfile", "FROM busybox\nRUN false\nCMD a")
     assert excerpt(Location(source, 2, 2)) == (
         "Dockerfile:2\n--------------------\n   1 |     FROM busybox\n   2 | >>> RUN false\n   3 |     CMD a\n"
         "--------------------"

@@ -269,3 +269,9 @@ def test_no_damage_makes_anything_land_outside(
         return
 
     assert all(node.entry.path.split("/")[0] in ("", "x") for node in result.nodes)
+
+
+def test_directory_made_for_an_archive_does_not_take_the_mode_of_copies(tmp_path: Path) -> None:
+    result = add(SIMPLE, tmp_path)
+
+    assert result["x"].mode == 0o755
