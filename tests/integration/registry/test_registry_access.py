@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -191,6 +192,15 @@ def mirror(tmp_path: Path, plain: Served) -> Iterator[Served]:
         yield served
 
 
+def _wait_until_cached(mirror: Served, store: EmbeddedStore) -> None:
+    """A mirror answers first and keeps what passed through it afterwards."""
+    wanted = {blob.digest.hex for blob in store.content.walk()}
+    deadline = time.monotonic() + 20
+    while not wanted <= {link.parent.name for link in mirror.storage.rglob("link")}:
+        assert time.monotonic() < deadline, "the mirror keeps nothing"
+        time.sleep(0.02)
+
+
 def test_a_pull_through_mirror_serves_what_it_has_seen_without_the_registry(
     plain: Served,
     mirror: Served,
@@ -205,6 +215,7 @@ def test_a_pull_through_mirror_serves_what_it_has_seen_without_the_registry(
         registries = stack.enter_context(Registries(environment, limits=FAST))
         push_target(store, registries, image, named(plain))
         pull_image(other_store, registries, named(plain), platforms=None)
+        _wait_until_cached(mirror, other_store)
         plain.process.kill()
         plain.process.wait()
 
