@@ -9,7 +9,7 @@ demo_root := build/demo
 demo_platforms := linux/amd64,linux/arm64
 dockyard := .venv/bin/dockyard --root $(demo_root)
 
-.PHONY: help setup setup-test system venv busybox debian demo test bench lint lock clean
+.PHONY: help setup setup-test system venv busybox debian demo test conformance bench lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ demo: setup ## build fixtures/hello for two platforms, show the index, run both 
 	$(dockyard) run --platform linux/arm64 hello:demo
 
 test: setup-test ## run the whole test suite
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --benchmark-disable
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --benchmark-disable --ignore=tests/conformance
+
+conformance: setup-test ## build some hundred cases with a real BuildKit, too, and list what differs
+	@.venv/bin/python -m pytest -q tests/conformance
 
 bench: setup-test ## run the benchmarks, on a quiet machine
 	@.venv/bin/python -m pytest tests/bench --benchmark-only

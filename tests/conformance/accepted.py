@@ -1,0 +1,134 @@
+"""Differences that are meant, each with its reason; docs/conformance.md shows this table."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from cases import Case
+    from compare import Difference
+
+
+class Accepted(NamedTuple):
+    """Patterns of case folders and of subjects, and why dockyard is another there."""
+
+    cases: str
+    subjects: str
+    reason: str
+
+
+_NEWER: Final = "as newer versions of BuildKit do it"
+_UNCHANGED: Final = (
+    "a copy's layer holds what was copied, also where the same file was there: nothing is compared"
+)
+_LINKED: Final = "a hard link to a file of a lower layer stays one: BuildKit's layer holds the new name only"
+_STUBS: Final = "what a step's own mounts need is not left in the layer"
+_OPAQUE: Final = (
+    "a directory that was made anew hides all below it by one opaque mark; BuildKit names each path"
+)
+_NOT_STARTED: Final = (
+    "a program that cannot be started is 126 or 127, as in a shell; BuildKit says what runc says"
+)
+_CLEARER: Final = "the same fault in other words, which say what and where, or what to do"
+_WITH_PLACE: Final = "the place in the Dockerfile is shown, where BuildKit shows none"
+_WHITEOUTS: Final = (
+    "a name that means a deletion in layers is refused; BuildKit's image lacks other files for it"
+)
+
+ACCEPTED: Final = (
+    Accepted("config-layers-without-change-are-there-all-the-same", "layer 3 *", _UNCHANGED),
+    Accepted("add-an-archive-into-a-destination-that-is-a-link", "layer 3 *", _UNCHANGED),
+    Accepted("copy-destinations-an-absolute-link-in-the-destination-*", "layer 2 *", _UNCHANGED),
+    Accepted("run-files-are-changed-and-removed", "* 'd/x'", _LINKED),
+    Accepted("run-files-are-changed-and-removed", "* links", _LINKED),
+    Accepted("run-a-hard-link-to-a-file-of-the-layer-below", "* 'f'", _LINKED),
+    Accepted("run-a-hard-link-to-a-file-of-the-layer-below", "* links", _LINKED),
+    Accepted("run-the-environment-of-a-step-on-nothing", "*", _STUBS),
+    Accepted("run-an-image-without-the-directories-that-are-mounted", "*", _STUBS),
+    Accepted("run-a-directory-is-replaced-by-a-new-one-of-the-same-name", "layer 2 *", _OPAQUE),
+    Accepted("run-a-directory-becomes-a-file-and-a-file-a-directory", "layer 2 *", _OPAQUE),
+    Accepted("run-a-command-that-is-not-*", "message", _NOT_STARTED),
+    Accepted("run-a-command-that-may-not-be-run", "message", _NOT_STARTED),
+    Accepted("run-a-shell-that-the-image-does-not-have", "message", _NOT_STARTED),
+    Accepted("run-an-empty-exec-form", "message", _CLEARER),
+    Accepted("run-an-empty-exec-form", "excerpt", _WITH_PLACE),
+    Accepted("run-files-that-vanish-under-a-whiteout-name", "message", _WHITEOUTS),
+    Accepted("add-an-archive-with-whiteout-names", "message", _WHITEOUTS),
+    Accepted(
+        "add-an-archive-with-a-link-and-a-file-through-it",
+        "message",
+        "an archive whose link leads a later member out of the destination is refused",
+    ),
+    Accepted("add-an-archive-with-names-that-go-up", "message", _CLEARER),
+    Accepted("add-an-archive-that-is-cut-off", "message", _CLEARER),
+    Accepted("copy-destinations-links-that-go-round-in-the-destination-fail", "message", _CLEARER),
+    Accepted("copy-sources-a-link-that-points-to-itself-fails", "message", _CLEARER),
+    Accepted("copy-sources-a-wildcard-in-a-missing-folder-fails", "message", _CLEARER),
+    Accepted("copy-metadata-a-symbolic-mode-with-*", "message", _CLEARER),
+    Accepted("stages-a-platform-that-the-base-does-not-have", "message", _CLEARER),
+    Accepted("stages-an-unknown-base", "message", _CLEARER),
+    Accepted("heredocs-names-with-blanks-and-escapes-in-bodies", "message", _CLEARER),
+    Accepted("copy-from-an-index-that-no-stage-has", "excerpt", _WITH_PLACE),
+    Accepted("copy-from-a-variable-in-the-name-of-a-stage", "excerpt", _WITH_PLACE),
+    Accepted(
+        "copy-from-devices-and-fifos-in-another-stage",
+        "files 'x/b' kind",
+        "a block device stays one; BuildKit's copy is a character device",
+    ),
+    Accepted(
+        "copy-sources-names-that-are-not-utf-8",
+        "message",
+        "names are bytes; BuildKit's transfer of the context allows UTF-8 only",
+    ),
+    Accepted(
+        "copy-sources-a-socket-in-the-context",
+        "*",
+        "a socket is left out, because no layer can hold it; BuildKit's layer holds an empty file",
+    ),
+    Accepted(
+        "run-cgroups-of-the-step",
+        "files 'out' content",
+        "a step has a cgroup namespace of its own, and no hierarchy of cgroups is mounted in it",
+    ),
+    Accepted(
+        "run-mounts-of-a-step",
+        "files 'out' content",
+        "device nodes are bind mounts, no cgroups are mounted, and /proc/interrupts is masked as newer engines do",
+    ),
+    Accepted(
+        "run-options-of-the-mounts-of-a-step",
+        "files 'out' content",
+        "the same, and neither devices nor programs work on the /dev of a step except for its own nodes",
+    ),
+    Accepted("run-paths-that-are-masked-or-read-only", "files 'out' content", _NEWER),
+    Accepted("more-*health-check*", "history *", _NEWER),
+    Accepted("more-*parents*", "*", _NEWER),
+    Accepted(
+        "language-a-directive-of-syntax-is-for-others",
+        "message",
+        "the language is built in: no directive brings another",
+    ),
+    Accepted(
+        "run-an-attribute-that-is-set-and-removed",
+        "layer *",
+        "a file of which any attribute changed is in the layer; BuildKit looks at capabilities only",
+    ),
+    Accepted(
+        "run-devices-of-a-step",
+        "files 'out' content",
+        "/dev/core is there also where the kernel has no /proc/kcore",
+    ),
+)
+"""All that is known. A row that matches nothing any more should go."""
+
+
+def unexpected(case: Case, found: list[Difference]) -> list[Difference]:
+    """Those of `found` that the table does not name."""
+    return [each for each in found if not _accepted(case, each)]
+
+
+def _accepted(case: Case, found: Difference) -> bool:
+    return any(
+        fnmatchcase(case.folder, row.cases) and fnmatchcase(found.subject, row.subjects) for row in ACCEPTED
+    )
