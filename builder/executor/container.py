@@ -142,7 +142,9 @@ def _with_account(spec: Spec, user: str, root: str) -> Spec:
         **process["user"],
         "uid": account.uid,
         "gid": account.gid,
-        "additionalGids": account.groups,
+        # The primary group, too: a process that drops it must not gain what its members are denied
+        # (CVE-2022-36109).
+        "additionalGids": list(dict.fromkeys((account.gid, *account.groups))),
     }
     if not any(each.startswith("HOME=") for each in process["env"]):
         process["env"] = [*process["env"], f"HOME={account.home}"]

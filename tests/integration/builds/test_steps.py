@@ -79,3 +79,8 @@ def test_a_link_in_place_of_resolver_or_hosts_does_not_lead_to_the_host(project:
     before = "RUN rm -f /etc/hosts /etc/resolv.conf && ln -s /proc/1/root/etc/hostname /etc/hosts"
     outcome = project.build(f"FROM busybox\n{before}\nRUN cat /etc/hosts || true\n", "-t", "x")
     assert "Traceback" not in outcome.err
+
+
+def test_the_primary_group_is_among_the_supplementary_ones(project: Project) -> None:
+    before = "RUN chmod 777 /\nUSER www-data"
+    assert run(project, "grep ^Groups: /proc/self/status", before).split()[1:] == ["33", "100"]
