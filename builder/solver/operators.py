@@ -22,7 +22,7 @@ from builder.graph import Exec, File, Git, Http, Image, Local, Merge
 from builder.solver.errors import StepFailed
 from builder.solver.results import Layered, LocalFiles
 from builder.solver.scheduler import content_inputs
-from builder.system.errors import Cancelled, DockyardError
+from builder.system.errors import Cancelled, DockyardError, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -243,7 +243,10 @@ def _base_key(base: int | None, keys: Sequence[Digest | None]) -> Digest:
 
 def _known(key: Digest | None) -> Digest:
     if key is None:
-        raise ValueError("a directory of the caller cannot be the root of a step")
+        raise Unsupported(
+            "a directory as the base of a stage is not supported yet",
+            hint="start from scratch and COPY --from the context",
+        )
     return key
 
 
