@@ -56,18 +56,20 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AssembledPlatform(msgspec.Struct, frozen=True, kw_only=True):
-    """One platform's part of the image."""
+    """One platform's part of the image; `attestation` is the manifest of what is said about it, if anything."""
 
     platform: Platform
     manifest: Descriptor
     config: Descriptor
     layers: tuple[Layer, ...]
+    attestation: Descriptor | None = None
 
 
 class Assembled(msgspec.Struct, frozen=True, kw_only=True):
-    """An image, ready to be stored: `root` is the index, or the manifest if there is only one."""
+    """An image, ready to be stored: `root` is the `index`, or the manifest if there is only one."""
 
     root: Descriptor
+    index: Index | None = None
     documents: tuple[Document, ...]
     platforms: tuple[AssembledPlatform, ...]
 
@@ -99,8 +101,9 @@ def assemble(
     if not has_index:
         root = parts[0].manifest.with_platform(parts[0].platform)
         return Assembled(root=root, documents=tuple(writer.documents), platforms=parts)
-    root = writer.index(parts)
-    return Assembled(root=root, documents=tuple(writer.documents), platforms=parts)
+    index = writer.index(parts)
+    root = writer.add(index, annotations_for(annotations, "index-descriptor"))
+    return Assembled(root=root, index=index, documents=tuple(writer.documents), platforms=parts)
 
 
 class _Writer:
@@ -127,21 +130,20 @@ class _Writer:
         self.documents.append(Document(descriptor=config, content=content))
         return AssembledPlatform(
             platform=image.platform,
-            manifest=self._add(manifest, described),
+            manifest=self.add(manifest, described),
             config=config,
             layers=layers,
         )
 
-    def index(self, parts: Sequence[AssembledPlatform]) -> Descriptor:
-        index = Index(
+    def index(self, parts: Sequence[AssembledPlatform]) -> Index:
+        return Index(
             schema_version=2,
             media_type=self._types.index,
             manifests=tuple(part.manifest.with_platform(part.platform) for part in parts),
             annotations=annotations_for(self._annotations, "index"),
         )
-        return self._add(index, annotations_for(self._annotations, "index-descriptor"))
 
-    def _add(self, document: Manifest | Index, described: dict[str, str]) -> Descriptor:
+    def add(self, document: Manifest | Index, described: dict[str, str]) -> Descriptor:
         content = encode_document(document)
         descriptor = Descriptor(
             media_type=document.media_type,

@@ -36,6 +36,8 @@ class ExportOptions(_Output, frozen=True, kw_only=True):
     `names` in any spelling that Docker knows. Without `force_compression` layers of base images keep theirs.
     `compression_level` None is the default of the compression. `epoch` in seconds; with `rewrite_timestamp`
     no file in a new layer is younger. `docker_types`: Docker's media types instead of OCI's.
+    `oci_artifact`: attestations as OCI artifacts, or in the older form; None: as the destination takes them.
+    `attestation_inline`: also those that are not worth an index of their own.
     """
 
     names: tuple[str, ...] = ()
@@ -46,6 +48,8 @@ class ExportOptions(_Output, frozen=True, kw_only=True):
     docker_types: bool = False
     annotations: tuple[Annotation, ...] = ()
     epoch: int | None = None
+    oci_artifact: bool | None = None
+    attestation_inline: bool = False
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -90,11 +94,12 @@ class FilesOutput(_Output, frozen=True, kw_only=True):
     """What outputs of plain files have in common.
 
     `platform_split`: a directory for each platform; None: if there are several. `epoch` in seconds is the
-    time of every file.
+    time of every file. `attestation_prefix` stands before the names of attestations' files.
     """
 
     platform_split: bool | None = None
     epoch: int | None = None
+    attestation_prefix: str = ""
 
 
 class LocalOutput(FilesOutput, frozen=True, kw_only=True):

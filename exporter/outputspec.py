@@ -20,6 +20,7 @@ from exporter.errors import InvalidOutput
 from exporter.outputs import (
     CacheOnlyOutput,
     DockerOutput,
+    ExportOptions,
     ImageOutput,
     LayerForm,
     LoadOutput,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     Readers: TypeAlias = Mapping[str, tuple[str, Reader]]
 
 _STDOUT: Final = "-"
-_NOWHERE: Final = ""
-"""The field of attributes that change nothing, because what they speak of does not exist here."""
 _LEVELS: Final[dict[LayerForm, range]] = {
     "gzip": range(10),
     "zstd": range(23),
@@ -53,8 +52,6 @@ _FIXED: Final = {
     "store": "true",
     "unpack": "false",
     "name-canonical": "false",
-    "oci-artifact": "true",
-    "attestation-inline": "false",
     "prefer-nondist-layers": "false",
 }
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -123,7 +120,7 @@ def _image(attributes: dict[str, str], kind: str) -> ImageOutput:
         attributes.setdefault("push", "true")
     output = ImageOutput(**_options(attributes, kind, _IMAGE))  # type: ignore[arg-type]
     if output.docker_types:
-        _require_docker_can(output.compression, annotated=bool(output.annotations))
+        _require_docker_can(output)
     return output
 
 
@@ -138,7 +135,7 @@ def _docker(attributes: dict[str, str]) -> DockerOutput | LoadOutput:
         options.pop("dest", None)
         output = LoadOutput(**options)  # type: ignore[arg-type]
     if output.docker_types:
-        _require_docker_can(output.compression, annotated=bool(output.annotations))
+        _require_docker_can(output)
     return output
 
 
@@ -151,10 +148,12 @@ def _local(attributes: dict[str, str]) -> LocalOutput:
     return LocalOutput(**_options(attributes, "local", _LOCAL))  # type: ignore[arg-type]
 
 
-def _require_docker_can(compression: LayerForm, *, annotated: bool) -> None:
-    if compression == "estargz":
+def _require_docker_can(output: ExportOptions) -> None:
+    if output.compression == "estargz":
         raise InvalidOutput('exporter option "compression=estargz" conflicts with "oci-mediatypes=false"')
-    if annotated:
+    if output.oci_artifact:
+        raise InvalidOutput('exporter option "oci-artifact=true" conflicts with "oci-mediatypes=false"')
+    if output.annotations:
         raise InvalidOutput('cannot export annotations with "oci-mediatypes=false"')
 
 
@@ -167,7 +166,6 @@ def _options(attributes: Mapping[str, str], kind: str, readers: Readers) -> dict
     options = {
         readers[name][0]: readers[name][1](name, value) for name, value in rest.items() if name in readers
     }
-    options.pop(_NOWHERE, None)
     if not annotated:
         return options
     _require_level(options)
@@ -224,6 +222,11 @@ def _flag(name: str, value: str) -> bool:
     return not value or _boolean(name, value)
 
 
+def _flag_or_auto(name: str, value: str) -> bool | None:
+    """A flag that may be left to what the destination takes."""
+    return None if value == "auto" else _flag(name, value)
+
+
 def _boolean(name: str, value: str) -> bool:
     if value in _TRUE:
         return True
@@ -261,6 +264,8 @@ _COMMON: Final[dict[str, tuple[str, Reader]]] = {
     "force-compression": ("force_compression", _flag),
     "rewrite-timestamp": ("rewrite_timestamp", _boolean),
     "source-date-epoch": ("epoch", _integer),
+    "oci-artifact": ("oci_artifact", _flag_or_auto),
+    "attestation-inline": ("attestation_inline", _flag),
 }
 _IMAGE: Final[dict[str, tuple[str, Reader]]] = {
     **_COMMON,
@@ -285,7 +290,7 @@ _TAR: Final[dict[str, tuple[str, Reader]]] = {
     **_ANY,
     "dest": ("dest", _destination),
     "platform-split": ("platform_split", _boolean),
-    "attestation-prefix": (_NOWHERE, _word),
+    "attestation-prefix": ("attestation_prefix", _word),
     "source-date-epoch": ("epoch", _integer),
 }
 _LOCAL: Final[dict[str, tuple[str, Reader]]] = {**_TAR, "mode": ("mode", _mode)}

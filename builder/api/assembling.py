@@ -73,17 +73,17 @@ class Assembler:
             return variant(kept, form, self._workspace.lease.content)
         return self._workspace.layers.blob(layer, form.kept, force=True)
 
+    def layers(self, blobs: Mapping[LayerID, LayerBlob]) -> tuple[tuple[Layer, ...], ...]:
+        """The layers of each target, lowest first, of `blobs`."""
+        return tuple(tuple(_layer(blobs[layer]) for layer in stack) for stack in self._stacks)
+
     def assemble(
-        self, output: ExportOptions, blobs: Mapping[LayerID, LayerBlob], *, multi_platform: bool
+        self, output: ExportOptions, layers: Sequence[tuple[Layer, ...]], *, multi_platform: bool
     ) -> Assembled:
-        """The image of all targets, of `blobs`."""
+        """The image of all targets, which have `layers`."""
         images = [
-            PlatformImage(
-                platform=target.platform,
-                config=target.config,
-                layers=tuple(_layer(blobs[layer]) for layer in stack),
-            )
-            for target, stack in zip(self._targets, self._stacks, strict=True)
+            PlatformImage(platform=target.platform, config=target.config, layers=stack)
+            for target, stack in zip(self._targets, layers, strict=True)
         ]
         return assemble(
             images,

@@ -24,6 +24,7 @@ from builder.store.engine.places import DEFAULT_SOCKET, unreachable
 from builder.store.layout.archive import write_archive
 from builder.store.layout.names import CREATED
 from builder.system.errors import Cancelled, DockyardError
+from exporter.attest.attach import attach
 from exporter.docker import write_docker, write_docker_archive
 from exporter.errors import OutputsFailed
 from exporter.files import write_files_tar
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
     from builder.snapshot.entry import Node
     from builder.solver.solve import Solution
     from builder.store.engine.engine import Engine
-    from exporter.assemble import Assembled
+    from exporter.assemble import Assembled, Layer
+    from exporter.attest.source import AttestationSource
+    from exporter.attest.statement import Attestation
     from exporter.outputs import ExportOptions, Output
     from exporter.push import Pusher
 
@@ -75,7 +78,10 @@ class Export:
         stream: Stream,
         *,
         pusher: Pusher | None = None,
+        sources: Sequence[AttestationSource] = (),
     ) -> None:
+        """`sources` say what is attested; none of them is asked before the targets have been solved."""
+        self._sources = sources
         self._targets = targets
         self._solution = solution
         self._workspace = workspace
@@ -216,7 +222,24 @@ class Export:
             self._stream.warning(vertex, "rewrite-timestamp is specified, but no source-date-epoch was found")
         with self._part(vertex, "exporting layers") as written:
             blobs = self._assembler.blobs(output, progress=written.report)
-        return self._assembler.assemble(output, blobs, multi_platform=multi_platform)
+        layers = self._assembler.layers(blobs)
+        several = multi_platform or len(self._targets) > 1
+        attestations = [self._attestations(output, n, each, several=several) for n, each in enumerate(layers)]
+        assembled = self._assembler.assemble(
+            output, layers, multi_platform=multi_platform or any(attestations)
+        )
+        if not any(attestations):
+            return assembled
+        return attach(
+            assembled, attestations, names=output.references, artifact=output.oci_artifact is not False
+        )
+
+    def _attestations(
+        self, output: ExportOptions, target: int, layers: tuple[Layer, ...], *, several: bool
+    ) -> list[Attestation]:
+        found = [each for source in self._sources for each in source.attestations(target, layers)]
+        inline = output.attestation_inline or several or isinstance(output, ImageOutput | LoadOutput)
+        return [each for each in found if inline or not each.inline_only]
 
     # Files.
 

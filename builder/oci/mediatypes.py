@@ -18,6 +18,8 @@ DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar"
 IN_TOTO: Final = "application/vnd.in-toto+json"
+OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
+ATTESTATION_ARTIFACT: Final = "application/vnd.docker.attestation.manifest.v1+json"
 
 INDEXES: Final = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})

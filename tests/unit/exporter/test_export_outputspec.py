@@ -56,7 +56,7 @@ from exporter.outputspec import parse_output, with_load, with_push
         ("type=tar,dest=x.tar,platform-split=false", TarOutput(dest=Path("x.tar"), platform_split=False)),
         (
             "type=local,dest=out,mode=delete,attestation-prefix=a-",
-            LocalOutput(dest=Path("out"), mode="delete"),
+            LocalOutput(dest=Path("out"), mode="delete", attestation_prefix="a-"),
         ),
         ("type=oci,dest=-", OciOutput()),
         ("type=oci,dest=a/x.tar", OciOutput(dest=Path("a/x.tar"))),

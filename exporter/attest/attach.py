@@ -1,0 +1,166 @@
+"""Attestations into the index of an image: one more manifest for each platform. Pure.
+
+The images themselves do not change, not by a byte: whoever pulls a platform gets what he would get without.
+Source: BuildKit's docs/attestations/attestation-storage.md; OCI image-spec, manifest.md, for artifacts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from builder.oci.descriptor import Descriptor, PlatformObject
+from builder.oci.digest import Digest, encode_json
+from builder.oci.manifest import Manifest, encode_document
+from builder.oci.mediatypes import ATTESTATION_ARTIFACT, IN_TOTO, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST
+from builder.store.imagegraph import REFERENCE_TYPE, labels_for
+from exporter.assemble import Document
+from exporter.attest.purl import image_purl
+from exporter.attest.statement import Subject, encode_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from builder.oci.reference import Reference
+    from exporter.assemble import Assembled, AssembledPlatform
+    from exporter.attest.statement import Attestation
+
+ATTESTATION_MANIFEST: Final = "attestation-manifest"
+"""Value of the annotation that tells an attestation manifest from an image."""
+
+REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
+PREDICATE_TYPE: Final = "in-toto.io/predicate-type"
+SPDX: Final = "https://spdx.dev/Document"
+
+_NO_PLATFORM: Final = PlatformObject(architecture="unknown", os="unknown")
+_CORE: Final = "sbom"
+_EMPTY: Final = Document(
+    descriptor=Descriptor(media_type=OCI_EMPTY, digest=Digest.of(b"{}"), size=2, data="e30="), content=b"{}"
+)
+
+
+class _Rootfs(msgspec.Struct):
+    type: str
+    diff_ids: list[Digest]
+
+
+class _NoConfig(msgspec.Struct):
+    """The config of an attestation manifest of the older form: that of an image for no platform."""
+
+    architecture: str
+    os: str
+    config: dict[str, str]
+    rootfs: _Rootfs
+
+
+def attach(
+    assembled: Assembled,
+    attestations: Sequence[Sequence[Attestation]],
+    *,
+    names: Sequence[Reference],
+    artifact: bool,
+) -> Assembled:
+    """`assembled`, which has an index, with `attestations`: for each of its platforms those about it.
+
+    `names` are what default subjects are called. `artifact`: as OCI artifacts that name their subject; else in
+    the form that registries of any age take, with an image config. A platform without attestations has no
+    attestation manifest. Raises: ExportError for a statement that in-toto does not allow.
+    """
+    index = assembled.index
+    if index is None:
+        raise ValueError("attestations need an index to stand in")
+    added: list[Document] = []
+    entries: list[Descriptor] = []
+    platforms: list[AssembledPlatform] = []
+    for platform, about in zip(assembled.platforms, attestations, strict=True):
+        entry = _entry(platform, about, names, added, artifact=artifact) if about else None
+        platforms.append(replace(platform, attestation=entry))
+        entries += (entry,) if entry is not None else ()
+    if not entries:
+        return assembled
+    index = replace(index, manifests=(*index.manifests, *entries))
+    content = encode_document(index)
+    root = replace(assembled.root, digest=Digest.of(content), size=len(content))
+    images = tuple(each for each in assembled.documents if each.descriptor.digest != assembled.root.digest)
+    unique = {document.descriptor.digest: document for document in added}
+    last = Document(descriptor=root, content=content, labels=labels_for(index))
+    return replace(
+        assembled,
+        root=root,
+        index=index,
+        documents=(*images, *unique.values(), last),
+        platforms=tuple(platforms),
+    )
+
+
+def image_subjects(platform: AssembledPlatform, names: Sequence[Reference]) -> tuple[Subject, ...]:
+    """The image of `platform` under each of `names`; no names, no subjects."""
+    digest = {"sha256": platform.manifest.digest.hex}
+    return tuple(Subject(image_purl(name, platform.platform), digest) for name in dict.fromkeys(names))
+
+
+def in_order(attestations: Sequence[Attestation]) -> list[Attestation]:
+    """The order of the layers: the SBOM of the image itself first, the others as they come."""
+    return sorted(attestations, key=lambda each: not _is_core(each))
+
+
+def _is_core(attestation: Attestation) -> bool:
+    return attestation.predicate_type == SPDX and attestation.filename.partition(".")[0] == _CORE
+
+
+def _entry(
+    platform: AssembledPlatform,
+    about: Sequence[Attestation],
+    names: Sequence[Reference],
+    documents: list[Document],
+    *,
+    artifact: bool,
+) -> Descriptor:
+    """The index entry of the attestations about `platform`; the documents that it needs go to `documents`."""
+    subjects = image_subjects(platform, names)
+    layers = tuple(_layer(attestation, subjects) for attestation in in_order(about))
+    config = _EMPTY if artifact else _legacy_config(layers)
+    subject = Descriptor(
+        media_type=platform.manifest.media_type, digest=platform.manifest.digest, size=platform.manifest.size
+    )
+    manifest = Manifest(
+        schema_version=2,
+        media_type=OCI_MANIFEST,
+        artifact_type=ATTESTATION_ARTIFACT if artifact else "",
+        config=config.descriptor,
+        layers=tuple(layer.descriptor for layer in layers),
+        subject=subject if artifact else None,
+    )
+    content = encode_document(manifest)
+    entry = Descriptor(
+        media_type=OCI_MANIFEST,
+        digest=Digest.of(content),
+        size=len(content),
+        annotations={
+            REFERENCE_DIGEST: str(platform.manifest.digest),
+            REFERENCE_TYPE: ATTESTATION_MANIFEST,
+        },
+        platform=_NO_PLATFORM,
+    )
+    documents += (*layers, config, Document(descriptor=entry, content=content, labels=labels_for(manifest)))
+    return entry
+
+
+def _layer(attestation: Attestation, subjects: Sequence[Subject]) -> Document:
+    content = encode_statement(attestation, subjects)
+    descriptor = Descriptor(
+        media_type=IN_TOTO,
+        digest=Digest.of(content),
+        size=len(content),
+        annotations={PREDICATE_TYPE: attestation.predicate_type},
+    )
+    return Document(descriptor=descriptor, content=content)
+
+
+def _legacy_config(layers: Sequence[Document]) -> Document:
+    rootfs = _Rootfs("layers", [layer.descriptor.digest for layer in layers])
+    content = encode_json(_NoConfig("unknown", "unknown", {}, rootfs))
+    descriptor = Descriptor(media_type=OCI_CONFIG, digest=Digest.of(content), size=len(content))
+    return Document(descriptor=descriptor, content=content)
