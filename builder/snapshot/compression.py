@@ -4,19 +4,19 @@ The caller's thread hashes and writes; compression runs on a few threads of its 
 cores are busy and memory stays at a few blocks. The bytes depend on the content, format and level alone, never
 on the number of threads or the sizes of the writes.
 
-gzip is one deflate stream made of independent blocks that share a window, as pigz makes it. igzip is ten times
-as fast as zlib but leaves real file trees 9 to 13% larger than BuildKit's gzip does; so by default igzip keeps
-only what hardly shrinks (there it loses nothing, and it is most of the time saved), and zlib takes the rest.
-Measured against Go's compress/gzip at its default level, on three archives: 0.1, 0.8 and 1.8% larger.
+gzip is a series of members (RFC 1952, section 2.2), one for each block, so that blocks need nothing of each other.
+No compressor is the best for all of a file tree: libdeflate shrinks text as well as zlib in less than half of the
+time; igzip is three times as fast again, and loses nothing on what hardly shrinks, but a tenth on text. So a
+sample of each block decides. Measured against zlib at its default level, which is what other builders use or
+what comes near it, on five archives: from 1.1% smaller to 2.4% larger.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections import deque
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
 import msgspec
 
@@ -24,22 +24,17 @@ from builder.oci.digest import CHUNK, DiffID, Digest
 from builder.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future, ThreadPoolExecutor
     from types import TracebackType
 
     from builder.oci.mediatypes import Compression
 
-# MTIME 0, no name, OS 255: nothing of the machine or the moment.
-_GZIP_HEADER: Final = bytes.fromhex("1f8b08000000000000ff")
-# An empty last block ends the deflate stream, so no block needs to know whether it is the last.
-_DEFLATE_END: Final = b"\x03\x00"
-_WINDOW: Final = 32 << 10
-_RAW: Final = -15
 _MAX_THREADS: Final = 4
-_IGZIP_LEVELS: Final = range(1, 4)
-_DENSE_LEVEL: Final = 4
-_HARDLY_SHRUNK: Final = 0.75
+_GZIP_MEMBER: Final = 31
+_GZIP_DEFAULT: Final = 4
+_SAMPLE: Final = 16 << 10
+_AS_GOOD: Final = 1.01
 _GZIP_LEVELS: Final = range(10)
 _ZSTD_LEVELS: Final = range(23)
 # libzstd's own choice is half a percent smaller and takes 110 MB for four threads, this 40 MB.
@@ -165,7 +160,7 @@ class LayerWriter:
 def _encoder(compression: Compression, level: int | None, threads: int) -> Encoder:
     if compression == "gzip":
         _check_level(compression, level, _GZIP_LEVELS)
-        return _Gzip(_block_compressor(level), threads)
+        return _Gzip(_member_compressor(level), threads)
     if compression == "zstd":
         _check_level(compression, level, _ZSTD_LEVELS)
         return _Zstd(_ZSTD_DEFAULT if level is None else level, threads)
@@ -227,40 +222,30 @@ def _zstd_speed(level: int) -> int:
 
 
 class _Gzip:
-    """A gzip stream whose blocks are compressed side by side and put out in order."""
+    """A gzip stream whose members are compressed side by side and put out in order."""
 
-    def __init__(self, compress: _BlockCompressor, threads: int) -> None:
-        from isal import isal_zlib
-
-        self._crc32 = isal_zlib.crc32
+    def __init__(self, compress: _MemberCompressor, threads: int) -> None:
         self._compress = compress
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[Future[bytes]] = deque()
-        self._window = b""
-        self._crc = 0
-        self._total = 0
+        self._is_empty = True
 
     def encode(self, block: bytes) -> Iterator[bytes]:
-        if not self._total:
-            yield _GZIP_HEADER
-        self._crc = self._crc32(block, self._crc)
-        self._total += len(block)
-        window, self._window = self._window, block[-_WINDOW:]
+        self._is_empty = False
         if len(block) < CHUNK and self._pool is None:
             # The whole of a small layer: not worth a thread.
-            yield self._compress(block, window)
+            yield self._compress(block)
             return
-        self._pending.append(self._workers().submit(self._compress, block, window))
+        self._pending.append(self._workers().submit(self._compress, block))
         if len(self._pending) > 2 * self._threads:
             yield self._pending.popleft().result()
 
     def finish(self) -> Iterator[bytes]:
-        if not self._total:
-            yield _GZIP_HEADER
+        if self._is_empty:
+            yield self._compress(b"")
         while self._pending:
             yield self._pending.popleft().result()
-        yield _DEFLATE_END + self._crc.to_bytes(4, "little") + (self._total % (1 << 32)).to_bytes(4, "little")
 
     def close(self) -> None:
         if self._pool is not None:
@@ -274,37 +259,37 @@ class _Gzip:
         return self._pool
 
 
-class _BlockCompressor(Protocol):
-    """Makes one byte-aligned piece of a deflate stream; `window` is what came before it."""
-
-    def __call__(self, block: bytes, window: bytes, /) -> bytes: ...
+_MemberCompressor: TypeAlias = "Callable[[bytes], bytes]"
+"""Makes one gzip member that tells nothing of the machine or the moment: MTIME 0, no name, OS 255."""
 
 
-def _block_compressor(level: int | None) -> _BlockCompressor:
+def _member_compressor(level: int | None) -> _MemberCompressor:
     if level is None:
         return _adaptive
-    return _igzip(level) if level in _IGZIP_LEVELS else _zlib(level)
+    return _libdeflate(level)
 
 
-def _adaptive(block: bytes, window: bytes) -> bytes:
-    fast = _igzip(1)(block, window)
-    return fast if len(fast) > _HARDLY_SHRUNK * len(block) else _zlib(_DENSE_LEVEL)(block, window)
+def _adaptive(block: bytes) -> bytes:
+    """With the fastest compressor that leaves as little of a sample as any."""
+    half = len(block) // 2
+    sample = block[:_SAMPLE] + block[half : half + _SAMPLE]
+    compressors = (_igzip(1), _igzip(3), _libdeflate(_GZIP_DEFAULT))
+    sizes = [len(compress(sample)) for compress in compressors]
+    enough = _AS_GOOD * min(sizes)
+    return next(compress for compress, size in zip(compressors, sizes, strict=True) if size <= enough)(block)
 
 
-def _igzip(level: int) -> _BlockCompressor:
+def _igzip(level: int) -> _MemberCompressor:
     from isal import isal_zlib
 
-    def compress(block: bytes, window: bytes) -> bytes:
-        stream = isal_zlib.compressobj(level, wbits=_RAW, zdict=window)
-        piece: bytes = stream.compress(block) + stream.flush(isal_zlib.Z_SYNC_FLUSH)
-        return piece
+    def compress(block: bytes) -> bytes:
+        member: bytes = isal_zlib.compress(block, level, wbits=_GZIP_MEMBER)
+        return member
 
     return compress
 
 
-def _zlib(level: int) -> _BlockCompressor:
-    def compress(block: bytes, window: bytes) -> bytes:
-        stream = zlib.compressobj(level, wbits=_RAW, zdict=window)
-        return stream.compress(block) + stream.flush(zlib.Z_SYNC_FLUSH)
+def _libdeflate(level: int) -> _MemberCompressor:
+    from deflate import gzip_compress
 
-    return compress
+    return lambda block: bytes(gzip_compress(block, level))
