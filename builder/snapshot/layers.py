@@ -319,10 +319,9 @@ class Layers:
             with LayerWriter(ingest, wanted.compression, wanted.level) as writer:
                 self._write_tar(layer, writer if progress is None else _Reporting(writer, progress))
                 written = writer.finish()
-            ingest.commit(expected=written.digest, size=written.size)
-        blob = Descriptor(
-            media_type=layer_media_type(wanted.compression), digest=written.digest, size=written.size
-        )
+            digest = ingest.commit(size=written.size)
+        media_type = layer_media_type(wanted.compression)
+        blob = Descriptor(media_type=media_type, digest=digest, size=written.size)
         self._table.add_blob(layer, blob, written.diff_id, level=wanted.level)
         if layer in self._recipes:
             save_index(index_layer(node.entry for node in self._recipes[layer]), self._index_path(layer))
