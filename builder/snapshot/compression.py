@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from builder.oci.mediatypes import Compression
 
+    Bytes: TypeAlias = bytes | bytearray | memoryview
+
 _MAX_THREADS: Final = 4
 _GZIP_MEMBER: Final = 31
 _GZIP_DEFAULT: Final = 4
@@ -62,13 +64,20 @@ class BlobSink(Protocol):
 
 
 class Encoder(Protocol):
-    """One compression of one stream. Blocks are CHUNK bytes, the last one fewer."""
+    """One compression of one stream. Blocks are CHUNK bytes, the last one fewer.
 
-    def encode(self, block: bytes) -> Iterator[bytes]:
-        """Takes `block`; gives what is ready, of this block or earlier ones."""
+    Blocks are filled by the caller and used again: fresh memory costs more than copying into old.
+    """
+
+    def room(self) -> memoryview:
+        """CHUNK bytes for the next block."""
         ...
 
-    def finish(self) -> Iterator[bytes]:
+    def encode(self, block: memoryview) -> Iterator[Bytes]:
+        """Takes `block` back, the last one shortened; gives what is ready, of this block or earlier ones."""
+        ...
+
+    def finish(self) -> Iterator[Bytes]:
         """The rest of the stream."""
         ...
 
@@ -98,8 +107,8 @@ class LayerWriter:
         count = threads or min(len(os.sched_getaffinity(0)), _MAX_THREADS)
         self._sink = sink
         self._encoder = _encoder(compression, level, count)
-        self._held: list[bytes] = []
-        self._held_size = 0
+        self._block = self._encoder.room()
+        self._filled = 0
         self._diff = sha256()
         self._size = 0
         self._uncompressed = 0
@@ -114,16 +123,18 @@ class LayerWriter:
 
     def write(self, chunk: bytes, /) -> int:
         """Takes all of `chunk`. Raises: OSError of the sink."""
-        self._held.append(chunk)
-        self._held_size += len(chunk)
-        if self._held_size >= CHUNK:
-            self._drain()
+        end = self._filled + len(chunk)
+        if end < CHUNK:
+            self._block[self._filled : end] = chunk
+            self._filled = end
+        else:
+            self._fill(chunk)
         return len(chunk)
 
     def finish(self) -> WrittenLayer:
         """Writes the rest and says what it was; the sink stays open. Raises: OSError of the sink."""
-        self._take(b"".join(self._held))
-        self._held.clear()
+        if self._filled:
+            self._take(self._block[: self._filled])
         for encoded in self._encoder.finish():
             self._emit(encoded)
         return WrittenLayer(
@@ -132,23 +143,25 @@ class LayerWriter:
             uncompressed_size=self._uncompressed,
         )
 
-    def _drain(self) -> None:
-        held = b"".join(self._held)
-        whole = self._held_size - self._held_size % CHUNK
-        for start in range(0, whole, CHUNK):
-            self._take(held[start : start + CHUNK])
-        self._held = [held[whole:]]
-        self._held_size -= whole
+    def _fill(self, chunk: bytes) -> None:
+        rest = memoryview(chunk)
+        while rest:
+            part = rest[: CHUNK - self._filled]
+            end = self._filled + len(part)
+            self._block[self._filled : end] = part
+            self._filled = end
+            rest = rest[len(part) :]
+            if end == CHUNK:
+                self._take(self._block)
+                self._block, self._filled = self._encoder.room(), 0
 
-    def _take(self, block: bytes) -> None:
-        if not block:
-            return
+    def _take(self, block: memoryview) -> None:
         self._diff.update(block)
         self._uncompressed += len(block)
         for encoded in self._encoder.encode(block):
             self._emit(encoded)
 
-    def _emit(self, encoded: bytes) -> None:
+    def _emit(self, encoded: Bytes) -> None:
         self._size += len(encoded)
         # An unbuffered sink may take less than it is given.
         rest = memoryview(encoded)
@@ -179,7 +192,13 @@ def _check_level(compression: Compression, level: int | None, levels: range) -> 
 class _Plain:
     """No compression."""
 
-    def encode(self, block: bytes) -> Iterator[bytes]:
+    def __init__(self) -> None:
+        self._room = memoryview(bytearray(CHUNK))
+
+    def room(self) -> memoryview:
+        return self._room
+
+    def encode(self, block: memoryview) -> Iterator[memoryview]:
         yield block
 
     def finish(self) -> Iterator[bytes]:
@@ -200,8 +219,12 @@ class _Zstd:
             _zstd_speed(level), threads=threads, job_size=_ZSTD_JOB, write_content_size=False
         )
         self._stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+        self._room = memoryview(bytearray(CHUNK))
 
-    def encode(self, block: bytes) -> Iterator[bytes]:
+    def room(self) -> memoryview:
+        return self._room
+
+    def encode(self, block: memoryview) -> Iterator[bytes]:
         yield self._stream.compress(block)
 
     def finish(self) -> Iterator[bytes]:
@@ -227,22 +250,31 @@ class _Gzip:
         self._compress = compress
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[Future[bytes]] = deque()
+        self._pending: deque[Future[Bytes]] = deque()
+        self._rooms: deque[memoryview] = deque()
         self._is_empty = True
 
-    def encode(self, block: bytes) -> Iterator[bytes]:
+    def room(self) -> memoryview:
+        return self._rooms.pop() if self._rooms else memoryview(bytearray(CHUNK))
+
+    def encode(self, block: memoryview) -> Iterator[Bytes]:
         self._is_empty = False
         if len(block) < CHUNK and self._pool is None:
             # The whole of a small layer: not worth a thread.
             yield self._compress(block)
             return
-        self._pending.append(self._workers().submit(self._compress, block))
+        self._pending.append(self._workers().submit(self._member, block))
         if len(self._pending) > 2 * self._threads:
             yield self._pending.popleft().result()
 
-    def finish(self) -> Iterator[bytes]:
+    def _member(self, block: memoryview) -> Bytes:
+        member = self._compress(block)
+        self._rooms.append(block)
+        return member
+
+    def finish(self) -> Iterator[Bytes]:
         if self._is_empty:
-            yield self._compress(b"")
+            yield self._compress(memoryview(b""))
         while self._pending:
             yield self._pending.popleft().result()
 
@@ -258,7 +290,7 @@ class _Gzip:
         return self._pool
 
 
-_MemberCompressor: TypeAlias = "Callable[[bytes], bytes]"
+_MemberCompressor: TypeAlias = "Callable[[memoryview], Bytes]"
 """Makes one gzip member that tells nothing of the machine or the moment: MTIME 0, no name, OS 255."""
 
 
@@ -268,10 +300,10 @@ def _member_compressor(level: int | None) -> _MemberCompressor:
     return _libdeflate(level)
 
 
-def _adaptive(block: bytes) -> bytes:
+def _adaptive(block: memoryview) -> Bytes:
     """With the fastest compressor that leaves as little of a sample as any."""
     half = len(block) // 2
-    sample = block[:_SAMPLE] + block[half : half + _SAMPLE]
+    sample = memoryview(b"".join((block[:_SAMPLE], block[half : half + _SAMPLE])))
     compressors = (_igzip(1), _igzip(3), _libdeflate(_GZIP_DEFAULT))
     sizes = [len(compress(sample)) for compress in compressors]
     enough = _AS_GOOD * min(sizes)
@@ -281,7 +313,7 @@ def _adaptive(block: bytes) -> bytes:
 def _igzip(level: int) -> _MemberCompressor:
     from isal import isal_zlib
 
-    def compress(block: bytes) -> bytes:
+    def compress(block: memoryview) -> bytes:
         member: bytes = isal_zlib.compress(block, level, wbits=_GZIP_MEMBER)
         return member
 
@@ -291,4 +323,4 @@ def _igzip(level: int) -> _MemberCompressor:
 def _libdeflate(level: int) -> _MemberCompressor:
     from deflate import gzip_compress
 
-    return lambda block: bytes(gzip_compress(block, level))
+    return lambda block: gzip_compress(block, level)
