@@ -75,7 +75,7 @@ class RegistryReader:
             )
         while True:
             with self._stream(descriptor.digest, descriptor.media_type) as stream:
-                content = _read_bounded(stream, descriptor.size)
+                content = read_bounded(stream, descriptor.size)
                 host = stream.host
             if len(content) == descriptor.size and Digest.of(content) == descriptor.digest:
                 self._remember(descriptor.digest, content)
@@ -134,7 +134,7 @@ class RegistryReader:
 
     def _get(self, what: str, capability: Capability) -> Descriptor:
         with self.repository.pull("GET", what, capability=capability, headers={"Accept": _ACCEPT}) as answer:
-            content = _read_bounded(answer, MAX_DOCUMENT)
+            content = read_bounded(answer, MAX_DOCUMENT)
         if len(content) > MAX_DOCUMENT:
             raise InvalidDocument(f"{answer.host}: {what} is larger than {MAX_DOCUMENT} bytes")
         digest = Digest.of(content)
@@ -171,7 +171,7 @@ def _digest(text: str, answer: Answer) -> Digest:
         raise WrongContent(f"{answer.host}: {error.message}") from error
 
 
-def _read_bounded(stream: ResumingStream | Answer, size: int) -> bytes:
+def read_bounded(stream: ResumingStream | Answer, size: int) -> bytes:
     """At most `size` bytes, and one more if there is more."""
     chunks: list[bytes] = []
     left = size + 1
