@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 _UNCOMPRESSED: Final = "containerd.io/uncompressed"
 
 
-def write_image(assembled: Assembled, content: ContentWriter) -> None:
+def write_image(assembled: Assembled, content: ContentWriter, *, incomplete: bool = False) -> None:
     """Makes the documents blobs, under the lease of `content`, where the layers have to be already.
 
-    Costs next to nothing when all is there. Raises: BlobNotFound, StoreError.
+    An image that may be `incomplete` is written without some of its layers. Costs next to nothing when all is
+    there. Raises: BlobNotFound, StoreError.
     """
     for platform in assembled.platforms:
         for layer in platform.layers:
             if not content.has(layer.descriptor.digest):
+                if incomplete:
+                    continue
                 raise BlobNotFound(
                     f"layer {layer.descriptor.digest} of {platform.platform} is not in the store"
                 )
@@ -50,13 +53,19 @@ def uncompressed_labels(assembled: Assembled) -> dict[Digest, dict[str, str]]:
 
 
 def store_image(
-    assembled: Assembled, lease: Lease, images: ImageStore, *, names: Sequence[str]
+    assembled: Assembled,
+    lease: Lease,
+    images: ImageStore,
+    *,
+    names: Sequence[str],
+    incomplete: bool = False,
 ) -> tuple[Image, ...]:
     """Writes the image and gives it `names`, which are full, each once, taking them from whoever had them.
 
-    Raises: DriverError for an image that the store cannot hold; BlobNotFound, StoreError.
+    For `incomplete` see `write_image`. Raises: DriverError for an image that the store cannot hold;
+    BlobNotFound, StoreError.
     """
-    write_image(assembled, lease.content)
+    write_image(assembled, lease.content, incomplete=incomplete)
     return tuple(images.set(name, assembled.root) for name in dict.fromkeys(names))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 
 from builder.oci.reference import Reference, parse_reference
+from builder.store.containerd.address import Address
 from exporter.annotations import Annotation
 from exporter.errors import InvalidOutput
 
@@ -22,6 +23,9 @@ LayerForm: TypeAlias = Literal["gzip", "zstd", "uncompressed", "estargz"]
 """How the layers of an image are compressed; estargz is gzip that can be read in pieces."""
 
 LocalMode: TypeAlias = Literal["copy", "delete"]
+
+Place: TypeAlias = Address | Literal["embedded"]
+"""An image store that an output names: a containerd daemon, or the one in the state root."""
 
 
 class _Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +64,16 @@ class ExportOptions(_Output, frozen=True, kw_only=True):
 class ImageOutput(ExportOptions, frozen=True, kw_only=True):
     """Into the image store, unless `store` is false, and with `push` to the registries of the names, too.
 
+    `place` None is the store that is selected. `unpack` makes this machine's platform ready to run.
+    With `allow_incomplete` the store does without layers of base images that are at the registry after a push.
     `by_digest` pushes without tags. `name_canonical` adds `NAME@DIGEST` for each name; `dangling_prefix` adds
     `PREFIX@DIGEST`, with `dangling_only_unnamed` only to an image that has no other name.
     """
 
     store: bool = True
+    place: Place | None = None
+    unpack: bool = False
+    allow_incomplete: bool = False
     push: bool = False
     by_digest: bool = False
     insecure: bool = False
@@ -144,8 +153,10 @@ def describe_output(output: Output) -> str:
     text = f"type={kind_of(output)}"
     if isinstance(output, LocalOutput | TarOutput | OciOutput | DockerOutput):
         return f"{text},dest={output.dest or '-'}"
-    if isinstance(output, ImageOutput) and output.push:
-        return f"{text},push=true"
+    if isinstance(output, ImageOutput):
+        where = output.place.url if isinstance(output.place, Address) else output.place
+        text += f",store={where}" if where else ""
+        text += ",push=true" if output.push else ""
     return text
 
 

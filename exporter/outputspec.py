@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
 from msgspec.structs import replace
 
 from builder.oci.reference import parse_reference
+from builder.store.containerd.address import NAMESPACE, parse_address
 from builder.system.errors import Unsupported
 from exporter.annotations import parse_attribute
 from exporter.errors import InvalidOutput
@@ -28,6 +29,7 @@ from exporter.outputs import (
     LocalOutput,
     OciOutput,
     Output,
+    Place,
     TarOutput,
 )
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     Readers: TypeAlias = Mapping[str, tuple[str, Reader]]
 
 _STDOUT: Final = "-"
+_NOWHERE: Final = ""
+"""The field of attributes that change nothing, because what they speak of does not exist any more."""
 _LEVELS: Final[dict[LayerForm, range]] = {
     "gzip": range(10),
     "zstd": range(23),
@@ -51,6 +55,7 @@ _FIXED: Final = {
     "registry.insecure": "false",
     "store": "true",
     "unpack": "false",
+    "store-allow-incomplete": "false",
     "name-canonical": "false",
     "prefer-nondist-layers": "false",
 }
@@ -88,7 +93,7 @@ def parse_output(spec: str) -> Output:
 def with_push(outputs: Sequence[Output]) -> tuple[Output, ...]:
     """What `--push` makes of `outputs`: those into the image store are pushed, too, or there is one for it."""
     if not any(isinstance(output, ImageOutput) for output in outputs):
-        return (*outputs, ImageOutput(push=True))
+        return (*outputs, ImageOutput(push=True, allow_incomplete=True))
     return tuple(replace(each, push=True) if isinstance(each, ImageOutput) else each for each in outputs)
 
 
@@ -118,10 +123,33 @@ def _attributes(spec: str) -> dict[str, str]:
 def _image(attributes: dict[str, str], kind: str) -> ImageOutput:
     if kind == "registry":
         attributes.setdefault("push", "true")
-    output = ImageOutput(**_options(attributes, kind, _IMAGE))  # type: ignore[arg-type]
+        attributes.setdefault("store-allow-incomplete", "true")
+    place = _place(attributes)
+    output = ImageOutput(place=place, **_options(attributes, kind, _IMAGE))  # type: ignore[arg-type]
+    if output.rewrite_timestamp and output.unpack:
+        raise InvalidOutput('exporter option "rewrite-timestamp" conflicts with "unpack"')
     if output.docker_types:
         _require_docker_can(output)
     return output
+
+
+def _place(attributes: dict[str, str]) -> Place | None:
+    """The store that is named where BuildKit has a boolean; None when there is one, or nothing."""
+    value = attributes.get("store", "")
+    namespace = attributes.pop("namespace", "")
+    if not value or value in _TRUE | _FALSE:
+        if namespace:
+            raise InvalidOutput("namespace needs store=ADDRESS, the containerd daemon that has it")
+        return None
+    del attributes["store"]
+    if value == "embedded" and not namespace:
+        return "embedded"
+    if value.startswith(("/", "unix://")):
+        return parse_address(value, namespace or NAMESPACE)
+    raise InvalidOutput(
+        f"there is no store {value!r}",
+        hint="true, false, embedded, or a containerd daemon: unix:///run/containerd/containerd.sock",
+    )
 
 
 def _docker(attributes: dict[str, str]) -> DockerOutput | LoadOutput:
@@ -166,6 +194,7 @@ def _options(attributes: Mapping[str, str], kind: str, readers: Readers) -> dict
     options = {
         readers[name][0]: readers[name][1](name, value) for name, value in rest.items() if name in readers
     }
+    options.pop(_NOWHERE, None)
     if not annotated:
         return options
     _require_level(options)
@@ -258,6 +287,9 @@ def _destination(_name: str, value: str) -> Path | None:
 _ANY: Final[dict[str, tuple[str, Reader]]] = {"optional": ("optional", _flag)}
 _COMMON: Final[dict[str, tuple[str, Reader]]] = {
     **_ANY,
+    # What BuildKit once kept in images and does not any more; its clients still ask.
+    "buildinfo": (_NOWHERE, _word),
+    "buildinfo-attrs": (_NOWHERE, _word),
     "name": ("names", _names),
     "compression": ("compression", _compression),
     "compression-level": ("compression_level", _integer),
@@ -271,6 +303,8 @@ _IMAGE: Final[dict[str, tuple[str, Reader]]] = {
     **_COMMON,
     "oci-mediatypes": ("docker_types", _denied),
     "store": ("store", _flag),
+    "store-allow-incomplete": ("allow_incomplete", _flag),
+    "unpack": ("unpack", _flag),
     "push": ("push", _flag),
     "push-by-digest": ("by_digest", _flag),
     "registry.insecure": ("insecure", _flag),

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 class Pusher(Protocol):
     """Sends images of the store to registries."""
 
+    def takes_artifacts(self, name: Reference, *, insecure: bool) -> bool:
+        """Whether nothing is known against manifests with a subject and an empty config at the repository.
+
+        Raises: DockyardError.
+        """
+        ...
+
     def push(self, root: Descriptor, name: Reference, *, insecure: bool, vertex: Digest) -> None:
-        """Sends the image below `root`, all of which is in the store, to the repository of `name`.
+        """Sends the image below `root`, whose documents are in the store, to the repository of `name`.
 
         It gets the tag of `name`, or none if that has only a digest. `insecure`: plain HTTP, and TLS that
         nobody vouches for, are good enough. Progress is shown as part of `vertex`. Raises: DockyardError.

@@ -41,10 +41,11 @@ class Assembler:
         self._workspace = workspace
 
     def blobs(
-        self, output: ExportOptions, *, progress: Progress | None = None
+        self, output: ExportOptions, *, absent: bool = False, progress: Progress | None = None
     ) -> Mapping[LayerID, LayerBlob]:
         """The blobs of all layers as `output` wants them, in the content store.
 
+        With `absent` those of base images that keep their form need not be there.
         `progress` hears how many bytes of a layer have been written.
         """
         form = form_of(output)
@@ -53,7 +54,13 @@ class Assembler:
 
         def keep(layer: LayerID) -> None:
             force = output.force_compression and not form.is_variant
-            blobs[layer] = self._workspace.layers.blob(layer, form.kept, force=force, progress=progress)
+            blobs[layer] = self._workspace.layers.blob(
+                layer,
+                form.kept,
+                force=force,
+                absent=absent and not output.force_compression,
+                progress=progress,
+            )
 
         _in_parallel(layers, keep)
         if form.is_variant:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
 from builder.api.outputs import chosen_outputs, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
-from builder.api.remotes import open_pusher, open_registries
 from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
 from builder.solver.solve import Tools, solve
+from builder.source.origins import Origins
 from builder.store.selection import open_daemon, open_store, require_multi_platform
 from builder.system.places import default_root
 from exporter.outputs import require_writable
@@ -66,9 +67,12 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             stack.enter_context(daemon)
         workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
         registries = cache(lambda: open_registries(stack, cancelled))
-        pusher = open_pusher(outputs, store, stream, registries, several=len(platforms) > 1)
+        several, origins = len(platforms) > 1, Origins()
+        destinations = open_destinations(
+            outputs, store, stream, stack, registries=registries, origins=origins, several=several
+        )
         inputs = open_inputs(
-            options, workspace, stream, stack, several=len(platforms) > 1, registries=registries
+            options, workspace, stream, stack, several=several, registries=registries, origins=origins
         )
         targets = options.definition or read_targets(options, platforms, inputs, stream)
         tools = Tools(
@@ -86,10 +90,10 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             downloads=workspace.store.root.path / "downloads",
             jobs=options.jobs,
         )
-        solution = solve(targets, tools, layer_format=layer_format(outputs))
-        export = Export(targets, solution, workspace, stream, pusher=pusher)
+        solution = solve(targets, tools, layer_format=layer_format(destinations.outputs))
+        export = Export(targets, solution, workspace, stream, destinations)
         forced = options.build_args.get("BUILDKIT_MULTI_PLATFORM", "").lower() in ("1", "true")
-        exported = export.deliver(outputs, multi_platform=forced)
+        exported = export.deliver(destinations.outputs, multi_platform=forced)
         return msgspec.structs.replace(exported, cached=solution.cached, executed=solution.executed)
 
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from builder.api.destinations import open_registries
 from builder.api.reading import load_dockerfile, open_inputs
-from builder.api.remotes import open_registries
 from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard

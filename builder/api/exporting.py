@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Final, assert_never
 from msgspec.structs import replace
 
 from builder.api.assembling import Assembler
+from builder.api.imaging import ImageDelivery
+from builder.api.metering import Meter
 from builder.api.options import BuildResult, PlatformResult
 from builder.api.outputs import chosen_outputs, layer_format
 from builder.oci.digest import Digest
 from builder.oci.manifest import is_index
-from builder.oci.reference import Reference
+from builder.platforms import best_match
 from builder.store.engine.engine import find_engine
 from builder.store.engine.places import DEFAULT_SOCKET, unreachable
+from builder.store.errors import NoMatchingPlatform
 from builder.store.layout.archive import write_archive
 from builder.store.layout.names import CREATED
 from builder.system.errors import Cancelled, DockyardError
@@ -28,7 +31,7 @@ from exporter.attest.attach import attach
 from exporter.docker import write_docker, write_docker_archive
 from exporter.errors import OutputsFailed
 from exporter.files import write_files_tar
-from exporter.image import image_names, store_image, uncompressed_labels, write_image
+from exporter.image import write_image
 from exporter.local import write_files
 from exporter.oci import layout_entries, write_oci
 from exporter.outputs import (
@@ -45,26 +48,23 @@ from exporter.rootfs import RootFiles, result_nodes
 from exporter.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from builder.api.destinations import Destinations
     from builder.api.workspace import Workspace
     from builder.graph import Target
-    from builder.oci.descriptor import Descriptor
+    from builder.platforms import Platform
     from builder.progress.stream import Stream
-    from builder.snapshot.entry import Node
     from builder.solver.solve import Solution
     from builder.store.engine.engine import Engine
     from exporter.assemble import Assembled, Layer
     from exporter.attest.source import AttestationSource
     from exporter.attest.statement import Attestation
     from exporter.outputs import ExportOptions, Output
-    from exporter.push import Pusher
 
 __all__ = ["Export", "chosen_outputs", "layer_format"]
 
 _BILLION: Final = 1_000_000_000
-_REPORT: Final = 4 << 20
-"""Bytes of files between two reports of progress."""
 
 
 class Export:
@@ -76,8 +76,8 @@ class Export:
         solution: Solution,
         workspace: Workspace,
         stream: Stream,
+        destinations: Destinations,
         *,
-        pusher: Pusher | None = None,
         sources: Sequence[AttestationSource] = (),
     ) -> None:
         """`sources` say what is attested; none of them is asked before the targets have been solved."""
@@ -86,7 +86,7 @@ class Export:
         self._solution = solution
         self._workspace = workspace
         self._stream = stream
-        self._pusher = pusher
+        self._destinations = destinations
         self._assembler = Assembler(targets, solution, workspace)
 
     def deliver(self, outputs: Sequence[Output], *, multi_platform: bool) -> BuildResult:
@@ -127,7 +127,7 @@ class Export:
                 self._write_files(output, split=multi_platform or len(self._targets) > 1)
                 return BuildResult()
             case ImageOutput():
-                return self._to_store(output, multi_platform=multi_platform)
+                return self._to_image(output, multi_platform=multi_platform)
             case OciOutput() | DockerOutput():
                 return self._to_archive(output, multi_platform=multi_platform)
             case LoadOutput():
@@ -136,45 +136,27 @@ class Export:
 
     # Images.
 
-    def _to_store(self, output: ImageOutput, *, multi_platform: bool) -> BuildResult:
+    def _to_image(self, output: ImageOutput, *, multi_platform: bool) -> BuildResult:
+        delivery = ImageDelivery(
+            output, self._workspace, self._destinations, trees=self._unpacked, part=self._part
+        )
         with self._exporting(output, "image") as vertex:
-            assembled = self._assemble(output, vertex, multi_platform=multi_platform)
-            names = image_names(output, assembled.root) if output.store else ()
-            if output.store:
-                label = f"naming to {', '.join(names)}" if names else "storing image"
-                with self._part(vertex, label):
-                    self._keep(assembled, names, vertex, label)
-            if output.push:
-                self._push(assembled, output, vertex)
+            assembled = self._assemble(
+                output, vertex, multi_platform=multi_platform, absent=delivery.may_be_incomplete
+            )
+            names = delivery.names(assembled.root)
+            if delivery.may_be_incomplete:
+                delivery.push_first(assembled, vertex, complete=lambda: self._assembler.blobs(output))
+            else:
+                delivery.keep_first(assembled, vertex)
             return _result(assembled, output, names)
 
-    def _keep(self, assembled: Assembled, names: Sequence[str], vertex: Digest, label: str) -> None:
-        """Into the store that has people's images: the embedded one, or a daemon that is sent what it lacks."""
-        daemon = self._workspace.daemon
-        if daemon is None:
-            store_image(assembled, self._workspace.lease, self._workspace.store.images, names=names)
-            return
-        from builder.store.transfer import copy_image
-
-        content = self._workspace.lease.content
-        write_image(assembled, content)
-        copy_image(
-            content,
-            assembled.root,
-            daemon,
-            names=names,
-            labels=uncompressed_labels(assembled),
-            progress=lambda _, done: self._stream.status(vertex, label, current=done),
-        )
-
-    def _push(self, assembled: Assembled, output: ImageOutput, vertex: Digest) -> None:
-        assert self._pusher is not None
-        write_image(assembled, self._workspace.lease.content)
-        for name in output.references:
-            wanted = (
-                Reference(name.domain, name.path, digest=assembled.root.digest) if output.by_digest else name
-            )
-            self._pusher.push(assembled.root, wanted, insecure=output.insecure, vertex=vertex)
+    def _unpacked(self, platform: Platform) -> None:
+        """Unpacks the layers of the result for `platform`. Raises: NoMatchingPlatform, DockyardError."""
+        position = best_match(platform, [target.platform for target in self._targets])
+        if position is None:
+            raise NoMatchingPlatform(f"nothing to unpack: the image is not for {platform}")
+        self._workspace.layers.trees(self._solution.stacks[position])
 
     def _to_archive(self, output: OciOutput | DockerOutput, *, multi_platform: bool) -> BuildResult:
         content = self._workspace.lease.content
@@ -210,18 +192,20 @@ class Export:
                     self._load(engine, assembled, output, sent)
             return result
 
-    def _load(self, engine: Engine, assembled: Assembled, output: LoadOutput, sent: _Meter) -> None:
+    def _load(self, engine: Engine, assembled: Assembled, output: LoadOutput, sent: Meter) -> None:
         content = self._workspace.lease.content
         write_image(assembled, content)
         entries = layout_entries(assembled.root, output.references, created=_created(output))
         write = write_archive if engine.has_containerd_store else write_docker_archive
         engine.load(lambda fd: write(content, entries, fd, progress=sent.blob))
 
-    def _assemble(self, output: ExportOptions, vertex: Digest, *, multi_platform: bool) -> Assembled:
+    def _assemble(
+        self, output: ExportOptions, vertex: Digest, *, multi_platform: bool, absent: bool = False
+    ) -> Assembled:
         if output.rewrite_timestamp and output.epoch is None:
             self._stream.warning(vertex, "rewrite-timestamp is specified, but no source-date-epoch was found")
         with self._part(vertex, "exporting layers") as written:
-            blobs = self._assembler.blobs(output, progress=written.report)
+            blobs = self._assembler.blobs(output, absent=absent, progress=written.report)
         layers = self._assembler.layers(blobs)
         several = multi_platform or len(self._targets) > 1
         attestations = [self._attestations(output, n, each, several=several) for n, each in enumerate(layers)]
@@ -230,9 +214,10 @@ class Export:
         )
         if not any(attestations):
             return assembled
-        return attach(
-            assembled, attestations, names=output.references, artifact=output.oci_artifact is not False
-        )
+        artifact = output.oci_artifact
+        if artifact is None:
+            artifact = not output.docker_types and self._destinations.take_artifacts()
+        return attach(assembled, attestations, names=output.references, artifact=artifact)
 
     def _attestations(
         self, output: ExportOptions, target: int, layers: tuple[Layer, ...], *, several: bool
@@ -273,34 +258,11 @@ class Export:
             yield digest
 
     @contextmanager
-    def _part(self, vertex: Digest, label: str) -> Iterator[_Meter]:
-        meter = _Meter(lambda size: self._stream.status(vertex, label, current=size))
+    def _part(self, vertex: Digest, label: str) -> Iterator[Meter]:
+        meter = Meter(lambda size: self._stream.status(vertex, label, current=size))
         self._stream.status(vertex, label)
         yield meter
         self._stream.status(vertex, label, current=meter.size, done=True)
-
-
-class _Meter:
-    """Adds up bytes, and tells now and then how many they are by now."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self.report = report
-        self.size = 0
-        self._reported = 0
-
-    def blob(self, _blob: Descriptor, size: int) -> None:
-        """Counts a part of a blob."""
-        self.size += size
-        self.report(self.size)
-
-    def counted(self, nodes: Iterable[Node]) -> Iterator[Node]:
-        """Counts the files among `nodes` as they pass."""
-        for node in nodes:
-            yield node
-            self.size += node.entry.size if node.entry.kind == "file" else 0
-            if self.size - self._reported >= _REPORT:
-                self._reported = self.size
-                self.report(self.size)
 
 
 def _vertex(output: Output) -> Digest:

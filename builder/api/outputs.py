@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from msgspec.structs import replace
 
 from builder.oci.reference import parse_reference
-from builder.platforms import parse_platforms
+from builder.platforms import best_match, host_platform, parse_platforms
 from builder.snapshot.layerdb import Format
 from builder.store.admission import require_multi_platform
 from builder.store.engine.engine import find_engine
@@ -166,8 +166,11 @@ def _require_possible(output: Output, options: BuildOptions) -> None:
         )
     if isinstance(output, LocalOutput) and output.mode == "delete":
         _require_nothing_dear(output.dest, options)
-    if isinstance(output, ImageOutput) and output.push:
-        _require_pushable(output)
+    if isinstance(output, ImageOutput):
+        if output.push:
+            _require_pushable(output)
+        if output.unpack:
+            _require_ours(_platforms(options))
 
 
 def _require_nothing_dear(dest: Path, options: BuildOptions) -> None:
@@ -178,6 +181,15 @@ def _require_nothing_dear(dest: Path, options: BuildOptions) -> None:
         raise InvalidOutput(
             f"mode=delete would remove everything in {dest} that the build does not make",
             hint="name a directory of its own for the result",
+        )
+
+
+def _require_ours(platforms: Sequence[Platform]) -> None:
+    ours = host_platform()
+    if platforms and best_match(ours, platforms) is None:
+        raise InvalidOutput(
+            f"unpack=true is for {ours}, this machine's platform, which the build does not have",
+            hint=f"leave it out, or add {ours} to --platform",
         )
 
 

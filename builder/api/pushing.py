@@ -10,24 +10,23 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from builder.api.remainder import origin_of
 from builder.api.transfers import shown_on
 from builder.oci.digest import Digest
 from builder.oci.reference import Reference, parse_reference
 from builder.progress.stream import Stream, discard
 from builder.registry.nearby import NearbyFirst
-from builder.registry.probe import require_features, require_push
+from builder.registry.probe import require_features, require_push, takes
 from builder.registry.push import Pushed, no_mounts, push_image
-from builder.registry.reader import RegistryReader
 from builder.registry.registries import Registries
 from builder.registry.sources import lenders, note_source
 from builder.registry.watching import unwatched
 from builder.store.errors import ImageNotFound
-from builder.store.imagegraph import PARTIAL
 from builder.store.selection import open_store
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from builder.oci.descriptor import Descriptor
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
     from builder.registry.probe import Feature
     from builder.registry.push import Mounts
     from builder.registry.watching import Watcher
-    from builder.store.protocol import BlobReader, ContentWriter, Store
+    from builder.source.origins import Origins
+    from builder.store.protocol import BlobReader, Store
 
 
 def push(
@@ -89,7 +89,10 @@ def push_target(
     repository = registries.repository(reference, insecure=insecure)
     with store.lease() as lease:
         content = lease.content
-        far = missing or _origin(content, target, registries)
+        origin = origin_of(content, target, lambda: registries)
+        far = missing or origin
+        if origin is not None and origin.repository.domain == repository.domain:
+            lend = _also(lend, origin.repository.path)
         pushed = push_image(
             repository,
             content if far is None else NearbyFirst(content, lambda: far),
@@ -106,10 +109,12 @@ def push_target(
 class RegistryPusher:
     """Pushes what a build has put into its store (`exporter.push.Pusher`)."""
 
-    def __init__(self, store: Store, registries: Registries, stream: Stream) -> None:
+    def __init__(self, store: Store, registries: Registries, stream: Stream, origins: Origins) -> None:
+        """`origins` have what the store lacks."""
         self._store = store
         self._registries = registries
         self._stream = stream
+        self._origins = origins
 
     def require(self, name: Reference, features: Iterable[Feature], *, insecure: bool) -> None:
         """Looks, before any work, whether the push will be let in, and all that it brings.
@@ -120,17 +125,35 @@ class RegistryPusher:
         require_push(repository)
         require_features(repository, features)
 
+    def takes_artifacts(self, name: Reference, *, insecure: bool) -> bool:
+        """Whether nothing is known against pushing OCI 1.1 artifacts to the repository of `name`.
+
+        Raises: RegistryError.
+        """
+        return takes(self._registries.repository(name, insecure=insecure), "artifact") is not False
+
     def push(self, root: Descriptor, name: Reference, *, insecure: bool, vertex: Digest) -> None:
         """Sends the image below `root` to the repository of `name`. Raises: DockyardError."""
         label = f"pushing {name.repository}"
         self._stream.status(vertex, label)
-        watch = shown_on(self._stream, vertex)
-        push_target(self._store, self._registries, root, name, watch=watch, insecure=insecure)
+
+        def lend(blob: Descriptor) -> Sequence[str]:
+            origin = self._origins.repository(blob.digest)
+            return (origin.path,) if origin is not None and origin.domain == name.domain else ()
+
+        push_target(
+            self._store,
+            self._registries,
+            root,
+            name,
+            missing=self._origins,
+            lend=lend,
+            watch=shown_on(self._stream, vertex),
+            insecure=insecure,
+        )
         self._stream.status(vertex, label, done=True)
 
 
-def _origin(content: ContentWriter, target: Descriptor, registries: Registries) -> BlobReader | None:
-    """Where an image that is not here as a whole has come from."""
-    root = content.find(target.digest)
-    name = root.labels.get(PARTIAL) if root is not None else None
-    return RegistryReader(registries.repository(parse_reference(name))) if name else None
+def _also(lend: Mounts, path: str) -> Mounts:
+    """The repositories that `lend` knows, and `path`."""
+    return lambda blob: (*lend(blob), path)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from builder.platforms import Platform
     from builder.progress.stream import Stream
     from builder.registry.registries import Registries
+    from builder.source.origins import Origins
     from frontend import CheckWarning, Options
 
 
@@ -32,8 +33,12 @@ def open_inputs(
     *,
     several: bool,
     registries: Callable[[], Registries],
+    origins: Origins | None = None,
 ) -> Inputs:
-    """The contexts and images of a build; `stack` closes them. Raises: InvalidContext, Unsupported."""
+    """The contexts and images of a build; `stack` closes them, `origins` learn where layers are.
+
+    Raises: InvalidContext, Unsupported.
+    """
     images = Images(
         workspace.images,
         workspace.lease,
@@ -41,6 +46,7 @@ def open_inputs(
         scratch=workspace.paths.work,
         stack=stack,
         registries=registries,
+        origins=origins,
         refresh=options.pull,
     )
     main = Path(options.context) if options.context is not None else None

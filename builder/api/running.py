@@ -6,8 +6,11 @@ import os
 import sys
 import threading
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING
 
+from builder.api.destinations import open_registries
+from builder.api.remainder import whole_image
 from builder.api.workspace import open_workspace
 from builder.executor import Executor
 from builder.source.images import Images
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from builder.platforms import Platform
     from builder.store.containerd.store import ContainerdStore
     from builder.store.embedded import EmbeddedStore
+    from builder.store.protocol import BlobReader
 
 
 def run_image(
@@ -48,8 +52,12 @@ def run_image(
         workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
         kept = workspace.images
         images = Images(kept, workspace.lease, workspace.layers, scratch=workspace.paths.work, stack=stack)
-        found = resolve_platform(kept.content, image, platform)
-        trees = workspace.layers.trees(images.register(found, images.fetcher(kept.content)))
+        reader: BlobReader = kept.content
+        if daemon is None:
+            registries = cache(lambda: open_registries(stack, cancelled))
+            reader = whole_image(workspace.lease.content, image, registries)
+        found = resolve_platform(reader, image, platform)
+        trees = workspace.layers.trees(images.register(found, images.fetcher(reader)))
         executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=allow)
         stack.enter_context(executor)
         source = sys.stdin.fileno() if interactive else _nothing(stack)

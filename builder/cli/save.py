@@ -25,6 +25,7 @@ def command(settings: Settings, /, output: str, images: tuple[str, ...]) -> None
     """Write images to an OCI archive; without -o to standard output."""
     from builder.cli.image_names import find_image
     from builder.oci.reference import parse_reference
+    from builder.store.errors import BlobNotFound
     from builder.store.layout.archive import write_archive
     from builder.store.layout.names import named_entry
     from builder.store.layout.output import output_file
@@ -34,8 +35,13 @@ def command(settings: Settings, /, output: str, images: tuple[str, ...]) -> None
     with open_images(settings) as store:
         found = [find_image(store, text) for text in images]
         entries = [named_entry(image.target, parse_reference(image.name)) for image in found]
-        if output == _STANDARD_OUTPUT:
-            write_archive(store.content, entries, sys.stdout.fileno())
-            return
-        with output_file(Path(output)) as fd:
-            write_archive(store.content, entries, fd)
+        try:
+            if output == _STANDARD_OUTPUT:
+                write_archive(store.content, entries, sys.stdout.fileno())
+                return
+            with output_file(Path(output)) as fd:
+                write_archive(store.content, entries, fd)
+        except BlobNotFound as error:
+            raise BlobNotFound(
+                error.message, hint="not all of the image is here; `dockyard pull` brings the rest"
+            ) from error

@@ -186,6 +186,7 @@ class _Members:
         self._offsets: list[int] = []
         self._size = 0
         self._uncompressed = 0
+        self._digest = sha256()
         self._diff = sha256()
 
     def __enter__(self) -> Self:
@@ -230,6 +231,7 @@ class _Members:
         self._put(footer)
         return WrittenLayer(
             diff_id=DiffID(Digest("sha256:" + self._diff.hexdigest())),
+            digest=Digest("sha256:" + self._digest.hexdigest()),
             size=self._size,
             uncompressed_size=self._uncompressed,
         )
@@ -239,6 +241,7 @@ class _Members:
         self._put(member)
 
     def _put(self, encoded: bytes) -> None:
+        self._digest.update(encoded)
         self._size += len(encoded)
         rest = memoryview(encoded)
         # An unbuffered sink may take less than it is given.

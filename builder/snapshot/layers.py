@@ -95,7 +95,7 @@ class Layers:
         self._cancelled = cancelled
         self._recipes: dict[LayerID, Sequence[Node]] = {}
         self._by_recipe: dict[Digest, LayerID] = {}
-        self._fetchers: dict[LayerID, BlobFetcher] = {}
+        self._fetchers: dict[LayerID, tuple[Descriptor, BlobFetcher]] = {}
         self._trees: dict[LayerID, TreeLayer] = {}
         self._indexes: dict[LayerID, IndexLayer] = {}
         self._numbers = itertools.count()
@@ -140,7 +140,7 @@ class Layers:
                 layer = self._table.add(created_ns=created_ns, chain=chain, diff_id=diff_id)
             self._table.add_blob(layer, blob, diff_id, level=None)
             self._lease.keep_snapshots([str(layer)])
-        self._fetchers.setdefault(layer, fetch)
+        self._fetchers.setdefault(layer, (blob, fetch))
         return layer
 
     def _new(self) -> LayerID:
@@ -279,49 +279,56 @@ class Layers:
         wanted: Format,
         *,
         force: bool = False,
+        absent: bool = False,
         progress: Progress | None = None,
     ) -> LayerBlob:
         """The layer as a blob in the content store.
 
-        Layers of images keep the form in which they came, unless `force`; all others get the one wanted.
+        Layers of images keep the form in which they came, unless `force`; all others get the one wanted. With
+        `absent` the blob of a layer that keeps its form, and could be fetched, is not fetched.
         `progress` hears how many bytes of the uncompressed layer have been written. Raises: DockyardError,
         Cancelled.
         """
         row = self._row(layer)
         keep = row.chain is not None and not force
         found = row.blob(None if keep else wanted)
-        if found is None or not self._content.has(found.digest):
+        if absent and keep and layer in self._fetchers:
+            found = self._here(row) or self._fetchers[layer][0]
+        elif found is None or not self._content.has(found.digest):
             with self._locks.hold(f"blob {layer}", cancelled=self._cancelled):
                 row = self._row(layer)
                 found = row.blob(None if keep else wanted)
                 if found is None or not self._content.has(found.digest):
                     found = self._blob_here(layer)[1] if keep else self._write_blob(layer, wanted, progress)
             row = self._row(layer)
-        if row.diff_id is None:
+        if row.diff_id is None or found is None:
             raise SnapshotError(f"layer {layer} has a blob but no diff id")
         return LayerBlob(descriptor=found, diff_id=row.diff_id, created_ns=row.created_ns)
 
     def _blob_here(self, layer: LayerID) -> tuple[LayerRow, Descriptor]:
         """The row and any blob of `layer`, brought into the content store if it is not there yet."""
         row = self._row(layer)
-        for blob, _ in row.blobs:
-            if self._content.has(blob.digest):
-                return row, blob
-        original = row.blob(None)
-        fetch = self._fetchers.get(layer)
-        if original is None or fetch is None:
+        if (here := self._here(row)) is not None:
+            return row, here
+        if layer not in self._fetchers:
             raise SnapshotError(f"layer {row.diff_id or layer} is not in the store any more")
+        original, fetch = self._fetchers[layer]
         fetch(original)
         return row, original
+
+    def _here(self, row: LayerRow) -> Descriptor | None:
+        """The first blob of the layer that is in the content store."""
+        return next((blob for blob, _ in row.blobs if self._content.has(blob.digest)), None)
 
     def _write_blob(self, layer: LayerID, wanted: Format, progress: Progress | None) -> Descriptor:
         with self._content.ingest(f"layer-{layer}-{wanted.compression}") as ingest:
             with LayerWriter(ingest, wanted.compression, wanted.level) as writer:
                 self._write_tar(layer, writer if progress is None else _Reporting(writer, progress))
                 written = writer.finish()
-            digest = ingest.commit(size=written.size)
-        media_type = layer_media_type(wanted.compression)
-        blob = Descriptor(media_type=media_type, digest=digest, size=written.size)
+            ingest.commit(expected=written.digest, size=written.size)
+        blob = Descriptor(
+            media_type=layer_media_type(wanted.compression), digest=written.digest, size=written.size
+        )
         self._table.add_blob(layer, blob, written.diff_id, level=wanted.level)
         if layer in self._recipes:
             save_index(index_layer(node.entry for node in self._recipes[layer]), self._index_path(layer))

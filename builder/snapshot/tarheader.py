@@ -8,7 +8,6 @@ Source: POSIX pax(1), "ustar Interchange Format" and "pax Header Block".
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from builder.snapshot.errors import SnapshotError
@@ -152,17 +151,12 @@ def _record(key: bytes, value: bytes) -> bytes:
 def _block(
     name: bytes, numbers: tuple[int, ...], kind: bytes, link: bytes, device: bytes, *, prefix: bytes = b""
 ) -> bytes:
-    head = name.ljust(_NAME, b"\0") + b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers
-    tail, total = _tail(kind, link, device, prefix)
-    return b"%b%06o\0 %b" % (head, sum(head) + total, tail)
-
-
-@lru_cache(maxsize=64)
-def _tail(kind: bytes, link: bytes, device: bytes, prefix: bytes) -> tuple[bytes, int]:
-    """What stands behind the checksum, and its part of it; the same for nearly all files of a tree."""
+    fields = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers
+    head = name.ljust(_NAME, b"\0") + fields
     tail = kind + link.ljust(_NAME, b"\0") + _USTAR + device + prefix.ljust(_PREFIX, b"\0") + bytes(12)
     # The checksum counts its own field as eight spaces.
-    return tail, sum(tail) + 256
+    checksum = sum(head) + sum(tail) + 256
+    return b"%b%06o\0 %b" % (head, checksum, tail)
 
 
 def _device(entry: Entry) -> bytes:

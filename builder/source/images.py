@@ -18,6 +18,7 @@ from builder.oci.reference import Reference, parse_reference
 from builder.registry.errors import NotFound, RegistryError
 from builder.registry.nearby import NearbyFirst
 from builder.source.errors import ImageNotFound, SourceError
+from builder.source.origins import Origin, Origins
 from builder.store.errors import NoMatchingPlatform
 from builder.store.imagegraph import PlatformManifest, resolve_platform
 from builder.store.layout.reader import open_layout
@@ -58,14 +59,16 @@ class Images:
         scratch: Path,
         stack: ExitStack,
         registries: Callable[[], Registries] | None = None,
+        origins: Origins | None = None,
         refresh: bool = False,
     ) -> None:
         """`scratch` is a directory for what archives need while they are open; `stack` closes them.
 
-        `registries` are opened when the store lacks something; with `refresh` they say what a tag stands for,
-        whatever the store says.
+        `origins` learn where the layers of images are. `registries` are opened when the store lacks something;
+        with `refresh` they say what a tag stands for, whatever the store says.
         """
         self._registries = registries
+        self._origins = origins or Origins()
         self._refresh = refresh
         self._remotes: dict[str, RegistryReader] = {}
         self._roots: dict[Reference, Descriptor] = {}
@@ -106,7 +109,10 @@ class Images:
         """
         layout = self._layout(context.path)
         root = layout.find(context.digest or context.tag or None)
-        return self._resolve(parse_reference(name), root, layout, platform, fetch=self.fetcher(layout))
+        origin = Origin(open=lambda: layout)
+        return self._resolve(
+            parse_reference(name), root, layout, platform, fetch=self.fetcher(layout), origin=origin
+        )
 
     def layers(self, operation: Image) -> tuple[LayerID, ...]:
         """The layers of an image, lowest first: one that was found before, or that the store has.
@@ -155,8 +161,14 @@ class Images:
 
     def _near(self, reference: Reference, root: Descriptor, platform: Platform) -> FoundImage:
         reader = NearbyFirst(self._lease.content, lambda: self._remote(reference))
+        origin = Origin(open=lambda: self._remote(reference), repository=reference)
         return self._resolve(
-            reference, root, reader, platform, fetch=lambda blob: self._download(reference, blob)
+            reference,
+            root,
+            reader,
+            platform,
+            fetch=lambda blob: self._download(reference, blob),
+            origin=origin,
         )
 
     def _download(self, reference: Reference, blob: Descriptor) -> None:
@@ -196,6 +208,7 @@ class Images:
         platform: Platform,
         *,
         fetch: BlobFetcher,
+        origin: Origin,
     ) -> FoundImage:
         try:
             found = resolve_platform(reader, root, platform)
@@ -203,6 +216,7 @@ class Images:
             raise ImageNotFound(
                 f"{reference.familiar}: failed to resolve source metadata for {reference}: {error.message}"
             ) from error
+        self._origins.note(found.manifest.layers, origin)
         with self._guard:
             self._found[found.descriptor.digest] = (found, fetch)
         return FoundImage(reference=reference, found=found)

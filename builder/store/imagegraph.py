@@ -31,7 +31,7 @@ MAX_BLOBS: Final = 20_000
 
 GC_CONTENT: Final = "containerd.io/gc.ref.content"
 PARTIAL: Final = "dockyard/source"
-"""Label of a root of which not all platforms are in the store: the repository that has them."""
+"""Label of a root of which some platforms or layers are not in the store: the repository that has them."""
 
 REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 
@@ -97,7 +97,7 @@ def is_attestation(descriptor: Descriptor) -> bool:
 
 
 def walk_here(content: ContentReader, root: Descriptor) -> Iterator[Visited]:
-    """Like `walk_image`, for what the store has of an image that was fetched for some platforms only.
+    """Like `walk_image`, for what the store has of an image of which it does not have all.
 
     Raises: StoreError, InvalidDocument.
     """
@@ -112,8 +112,8 @@ def walk_image(
 ) -> Iterator[Visited]:
     """Every blob of the image, each once, a document before what it points at.
 
-    Only documents are read; of configs and layers nothing but the descriptor is known. Entries of an index that
-    are `absent` are left out.
+    Only documents are read; of configs and layers nothing but the descriptor is known. What is `absent` is left
+    out, except for the root.
     Raises: StoreError, and InvalidDocument for a graph that is too deep or too large.
     """
     seen: set[Digest] = set()
@@ -127,8 +127,7 @@ def walk_image(
         seen.add(descriptor.digest)
         visited = Visited(descriptor, read_document(reader, descriptor))
         yield visited
-        optional = absent if isinstance(visited.document, Index) else None
-        below = [child for child in visited.children if optional is None or not optional(child)]
+        below = [child for child in visited.children if absent is None or not absent(child)]
         pending.extend((child, depth + 1) for child in reversed(below))
 
 

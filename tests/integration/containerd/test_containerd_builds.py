@@ -90,3 +90,49 @@ def test_the_environment_goes_before_the_daemon_that_was_chosen(
     refused = dockyard("images", environment={"CONTAINERD_ADDRESS": f"{tmp_path}/none"})
     assert refused.returncode == 1
     assert f"{tmp_path}/none does not answer" in refused.stderr
+
+
+@pytest.fixture
+def build(
+    dockyard: Dockyard, store: object, address: Address, busybox_layout: Path, project: Path
+) -> Callable[..., str]:
+    """Builds with an output into the daemon, which nobody has chosen; `store` empties it."""
+    into = f"type=image,store={address.url},namespace={address.namespace}"
+
+    def build(options: str = "", *further: str) -> str:
+        base = ("--build-context", f"busybox=oci-layout://{busybox_layout}")
+        written = project.parent / "digest"
+        run(dockyard, "build", "-o", into + options, *further, *base, "--iidfile", written, project)
+        return written.read_text()
+
+    return build
+
+
+def test_a_daemon_that_an_output_names_gets_the_image(build: Callable[..., str], ctr: Ctr) -> None:
+    digest = build(",name=hello:1", "--platform", "linux/amd64,linux/arm64")
+    (line,) = ctr("images", "ls").splitlines()[1:]
+    assert line.startswith(NAME) and digest in line
+
+
+def test_an_image_without_a_name_stays_at_the_daemon_as_dockers_do(
+    build: Callable[..., str], ctr: Ctr
+) -> None:
+    digest = build()
+    assert ctr("images", "ls", "-q").strip() == f"moby-dangling@{digest}"
+    assert "complete" in ctr("images", "check")
+
+
+def test_an_image_can_be_unpacked_for_this_machine_at_once(build: Callable[..., str], ctr: Ctr) -> None:
+    assert ctr("snapshots", "ls").splitlines()[1:] == []
+    build(",name=hello:1,unpack=true", "--platform", "linux/amd64,linux/arm64")
+    before = ctr("snapshots", "ls").splitlines()[1:]
+    assert len(before) == 2 and all("Committed" in line for line in before)
+    assert ctr("run", "--rm", NAME, "dockyard-unpacked") == "built for amd64\n"
+    assert ctr("snapshots", "ls").splitlines()[1:] == before
+
+
+def test_what_is_not_for_this_machine_is_not_unpacked_and_that_is_said_at_once(
+    build: Callable[..., str],
+) -> None:
+    with pytest.raises(AssertionError, match="unpack=true is for linux/amd64"):
+        build(",name=hello:1,unpack=true", "--platform", "linux/arm64")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.api.destinations import Destinations
 from builder.api.exporting import Export
 from builder.api.workspace import open_workspace
 from builder.graph import Target
@@ -41,6 +42,9 @@ class Registry:
         self._refuse = refuse
         self.pushed: list[tuple[str, int]] = []
 
+    def takes_artifacts(self, name: Reference, *, insecure: bool) -> bool:
+        return True
+
     def push(self, root: Descriptor, name: Reference, *, insecure: bool, vertex: Digest) -> None:
         if name.repository == self._refuse:
             raise DockyardError(f"{name.repository}: denied")
@@ -59,7 +63,8 @@ def export(workspace: Workspace, registry: Registry) -> Export:
         Target(platform=platform, vertex=None, config=scratch_config(platform)) for platform in PLATFORMS
     ]
     solution = Solution(stacks=((), ()), cached=0, executed=0)
-    return Export(targets, solution, workspace, Stream(discard), pusher=registry)
+    destinations = Destinations(outputs=(), daemons={}, pusher=registry)
+    return Export(targets, solution, workspace, Stream(discard), destinations)
 
 
 def test_every_name_is_pushed_with_the_whole_index(workspace: Workspace) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.oci.reference import InvalidReference
+from builder.store.containerd.address import Address
 from builder.system.errors import DockyardError, Unsupported
 from exporter.annotations import Annotation
 from exporter.errors import InvalidOutput
@@ -32,8 +33,20 @@ from exporter.outputspec import parse_output, with_load, with_push
         ("type=image,name=hello:1", ImageOutput(names=("hello:1",))),
         ('type=image,"name=hello:1,hello:2"', ImageOutput(names=("hello:1", "hello:2"))),
         ("type=image,push=false,store=true,oci-mediatypes=true,unpack=false", ImageOutput()),
+        ("type=image,unpack=true", ImageOutput(unpack=True)),
+        ("type=image,store=embedded", ImageOutput(place="embedded")),
+        ("type=image,store=/run/c.sock", ImageOutput(place=Address("/run/c.sock"))),
+        (
+            "type=image,store=unix:///run/c.sock,namespace=k8s.io",
+            ImageOutput(place=Address("/run/c.sock", "k8s.io")),
+        ),
+        ("type=registry,store-allow-incomplete=false", ImageOutput(push=True)),
+        ("type=image,buildinfo=true,buildinfo-attrs=false", ImageOutput()),
         ("type=image,push=,store=0", ImageOutput(push=True, store=False)),
-        ("type=registry,name=r.example/a", ImageOutput(push=True, names=("r.example/a",))),
+        (
+            "type=registry,name=r.example/a",
+            ImageOutput(push=True, allow_incomplete=True, names=("r.example/a",)),
+        ),
         (
             "type=image,push=true,push-by-digest=true,registry.insecure=true",
             ImageOutput(push=True, by_digest=True, insecure=True),
@@ -106,6 +119,12 @@ def test_each_form_of_an_output_means_what_it_does_for_buildx(spec: str, expecte
         ("type=tar,push=false", "output type tar has no attribute 'push'"),
         ("type=image,rewrite-timestamp=", "non-bool value specified for rewrite-timestamp"),
         ("type=oci,oci-mediatypes=false", "an OCI layout cannot have oci-mediatypes=false"),
+        ("type=image,store=classic", "there is no store 'classic'"),
+        ("type=image,namespace=moby", "namespace needs store=ADDRESS"),
+        (
+            "type=image,rewrite-timestamp=true,unpack=true",
+            'exporter option "rewrite-timestamp" conflicts with "unpack"',
+        ),
         ("type=image,compression=nydus", "unsupported compression type nydus"),
         (
             "type=image,compression=estargz,oci-mediatypes=false",
@@ -123,7 +142,7 @@ def test_a_wrong_output_is_refused_with_its_reason(spec: str, message: str) -> N
 
 
 @pytest.mark.parametrize(
-    "spec", ["type=image,unpack=true", "type=oci,push=true", "type=docker,dest=x,tar=false"]
+    "spec", ["type=oci,unpack=true", "type=oci,push=true", "type=docker,dest=x,tar=false"]
 )
 def test_what_dockyard_does_not_do_is_called_not_supported(spec: str) -> None:
     with pytest.raises(Unsupported, match="is not supported"):
@@ -131,11 +150,14 @@ def test_what_dockyard_does_not_do_is_called_not_supported(spec: str) -> None:
 
 
 def test_push_adds_the_registry_to_the_image_that_is_stored_anyway() -> None:
-    assert with_push((OciOutput(), ImageOutput())) == (OciOutput(), ImageOutput(push=True))
+    assert with_push((OciOutput(), ImageOutput())) == (
+        OciOutput(),
+        ImageOutput(push=True),
+    )
 
 
 def test_push_alone_is_an_image_for_the_registry() -> None:
-    assert with_push((OciOutput(),)) == (OciOutput(), ImageOutput(push=True))
+    assert with_push((OciOutput(),)) == (OciOutput(), ImageOutput(push=True, allow_incomplete=True))
 
 
 def test_load_adds_the_engine_once() -> None:

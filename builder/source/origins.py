@@ -1,0 +1,60 @@
+"""Where the layers of base images are that this machine has no copy of.
+
+A layer that only travels to a registry need not come here: the registry may have it, or take it from the
+repository where it is. If neither, it is passed on as it comes.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from builder.store.errors import BlobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from builder.oci.descriptor import Descriptor
+    from builder.oci.digest import Digest
+    from builder.oci.reference import Reference
+    from builder.store.protocol import BlobReader
+
+
+class Origin(NamedTuple):
+    """A place that has blobs; `open` gives its reader. `repository` is the registry's, if it is one."""
+
+    open: Callable[[], BlobReader]
+    repository: Reference | None = None
+
+
+class Origins:
+    """The blobs of all base images of one build (`BlobReader`). Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._origins: dict[Digest, Origin] = {}
+        self._lock = threading.Lock()
+
+    def note(self, blobs: Iterable[Descriptor], origin: Origin) -> None:
+        """`origin` has `blobs`; who said so first stays the one that is asked."""
+        with self._lock:
+            for blob in blobs:
+                self._origins.setdefault(blob.digest, origin)
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """All bytes of a document. Raises: BlobNotFound, DigestMismatch, InvalidDocument, DockyardError."""
+        return self._reader(descriptor.digest).read(descriptor)
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """The blob, as it comes; the caller closes, and checks it. Raises: BlobNotFound, DockyardError."""
+        return self._reader(digest).open(digest)
+
+    def repository(self, digest: Digest) -> Reference | None:
+        """The repository at a registry that has the blob."""
+        origin = self._origins.get(digest)
+        return None if origin is None else origin.repository
+
+    def _reader(self, digest: Digest) -> BlobReader:
+        origin = self._origins.get(digest)
+        if origin is None:
+            raise BlobNotFound(f"blob {digest} is not in the store, and no base image has it")
+        return origin.open()
