@@ -20,6 +20,7 @@ from builder.registry.probe import require_features, require_push, takes
 from builder.registry.push import Pushed, no_mounts, push_image
 from builder.registry.registries import Registries
 from builder.registry.sources import lenders, note_source
+from builder.registry.uploads import Uploads
 from builder.registry.watching import unwatched
 from builder.store.errors import ImageNotFound
 from builder.store.selection import open_store
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from builder.registry.push import Mounts
     from builder.registry.watching import Watcher
     from builder.source.origins import Origins
+    from builder.store.embedded import EmbeddedStore
     from builder.store.protocol import BlobReader, Store
 
 
@@ -65,7 +67,14 @@ def push(
             )
         registries = stack.enter_context(Registries(os.environ, cancelled=cancel))
         with stream.vertex(vertex, f"pushing {reference}"):
-            pushed = push_target(store, registries, image.target, reference, watch=shown_on(stream, vertex))
+            pushed = push_target(
+                store,
+                registries,
+                image.target,
+                reference,
+                uploads=uploads_of(store.root.path),
+                watch=shown_on(stream, vertex),
+            )
         digest = pushed.root.digest
     return pushed
 
@@ -78,6 +87,7 @@ def push_target(
     *,
     missing: BlobReader | None = None,
     lend: Mounts = no_mounts,
+    uploads: Uploads | None = None,
     watch: Watcher = unwatched,
     insecure: bool = False,
 ) -> Pushed:
@@ -99,6 +109,7 @@ def push_target(
             target,
             tags=(reference.tag,) if reference.tag else (),
             mounts=lambda blob: (*lend(blob), *lenders(content, blob.digest, repository)),
+            uploads=uploads,
             watch=watch,
             cancelled=registries.cancelled,
         )
@@ -106,10 +117,17 @@ def push_target(
     return pushed
 
 
+def uploads_of(root: Path) -> Uploads:
+    """The uploads that are remembered in the state root."""
+    return Uploads(root / "uploads")
+
+
 class RegistryPusher:
     """Pushes what a build has put into its store (`exporter.push.Pusher`)."""
 
-    def __init__(self, store: Store, registries: Registries, stream: Stream, origins: Origins) -> None:
+    def __init__(
+        self, store: EmbeddedStore, registries: Registries, stream: Stream, origins: Origins
+    ) -> None:
         """`origins` have what the store lacks."""
         self._store = store
         self._registries = registries
@@ -148,6 +166,7 @@ class RegistryPusher:
             name,
             missing=self._origins,
             lend=lend,
+            uploads=uploads_of(self._store.root.path),
             watch=shown_on(self._stream, vertex),
             insecure=insecure,
         )

@@ -103,7 +103,7 @@ class Connection:
     def _authorized(self, request: Request) -> Answer:
         header = self._authorizer.header(request.scopes)
         answer = self._follow(request, header)
-        if answer.status != 401 or not self._is_ours(answer.url):
+        if answer.status != 401 or not self.is_ours(answer.url):
             return answer
         with answer:
             try:
@@ -129,7 +129,7 @@ class Connection:
 
     def _send(self, request: Request, url: str, authorization: str | None) -> Answer:
         headers = dict(request.headers)
-        if self._is_ours(url):
+        if self.is_ours(url):
             headers.update(self.host.headers)
             if authorization is not None:
                 headers["Authorization"] = authorization
@@ -138,6 +138,7 @@ class Connection:
             request.method, url, headers, body if body is None or isinstance(body, bytes) else body.open()
         )
 
-    def _is_ours(self, url: str) -> bool:
+    def is_ours(self, url: str) -> bool:
+        """Whether the host itself serves `url`, so that it may see credentials."""
         # The host may have turned out to speak plain HTTP; it is the same host.
         return origin(url) in (origin(self._wire.base), origin(self.host.url))

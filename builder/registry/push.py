@@ -16,6 +16,7 @@ from builder.oci.manifest import Index
 from builder.registry.crew import Crew
 from builder.registry.errors import Denied, NotFound, Unauthorized, WrongContent
 from builder.registry.upload import push_blob
+from builder.registry.uploads import Uploads
 from builder.registry.watching import Transfer, unwatched
 from builder.store.imagegraph import walk_image
 
@@ -58,13 +59,16 @@ def push_image(
     *,
     tags: Sequence[str] = (),
     mounts: Mounts = no_mounts,
+    uploads: Uploads | None = None,
     watch: Watcher = unwatched,
     cancelled: threading.Event | None = None,
 ) -> Pushed:
     """Makes the image below `root` one of the repository's, under `tags`, or without any by digest alone.
 
+    `uploads` remember what is under way, for the case that this process is killed.
     Raises: RegistryError; BlobNotFound for what `source` lacks; InvalidDocument; Cancelled.
     """
+    uploads = uploads or Uploads()
     visited = list(walk_image(source, root))
     blobs = [each.descriptor for each in visited if each.document is None]
     ledger = _Ledger(watch)
@@ -75,7 +79,7 @@ def push_image(
             crew.check()
             ledger.note(state)
 
-        push_blob(repository, blob, source, mounts=mounts(blob), watch=watched)
+        push_blob(repository, blob, source, mounts=mounts(blob), uploads=uploads, watch=watched)
 
     wanted = [blob for blob in blobs if not blob.media_type.startswith(_FOREIGN)]
     # The largest first, so that no long one is left alone at the end.

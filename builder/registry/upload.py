@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from urllib.parse import quote
 
 from builder.oci.digest import CHUNK
-from builder.registry.errors import Denied, NotFound, RegistryError, Unauthorized, WrongContent
+from builder.registry.errors import Denied, NotFound, Refusal, RegistryError, Unauthorized, WrongContent
+from builder.registry.uploads import Uploads
 from builder.registry.watching import Transfer
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
     from builder.oci.descriptor import Descriptor
     from builder.registry.repository import Repository
+    from builder.registry.uploads import Upload
     from builder.registry.watching import Watcher
     from builder.store.protocol import BlobReader
 
 _CREATED: Final = frozenset({200, 201, 204})
 _ACCEPTED: Final = frozenset({202})
 _SENDING: Final = {"Content-Type": "application/octet-stream"}
+_UNREMEMBERED: Final = Uploads()
 _RANGE: Final = re.compile(r"(?:bytes=)?0-(\d+)", re.ASCII)
 
 
@@ -35,21 +38,24 @@ def push_blob(
     source: BlobReader,
     *,
     mounts: Sequence[str] = (),
+    uploads: Uploads = _UNREMEMBERED,
     watch: Watcher,
 ) -> None:
     """Makes `blob` one of the repository's. `mounts` are repositories of the same registry that may have it.
 
-    `watch` learns how it went. Raises: RegistryError; BlobNotFound when `source` does not have it; Cancelled.
+    `uploads` remember what an earlier push has sent of it. `watch` learns how it went.
+    Raises: RegistryError; BlobNotFound when `source` does not have it; Cancelled.
     """
     if has_blob(repository, blob):
         watch(Transfer(blob, "present"))
         return
-    upload = _Upload(repository, blob, source, watch)
-    for candidate in mounts:
-        if upload.mount(candidate):
-            watch(Transfer(blob, "mounted"))
-            return
-    upload.send()
+    with uploads.hold(repository, blob) as remembered:
+        upload = _Upload(repository, blob, source, watch, remembered)
+        for candidate in mounts:
+            if upload.mount(candidate):
+                watch(Transfer(blob, "mounted"))
+                return
+        upload.send()
     watch(Transfer(blob, "done", blob.size))
 
 
@@ -63,11 +69,19 @@ def has_blob(repository: Repository, blob: Descriptor) -> bool:
 
 
 class _Upload:
-    def __init__(self, repository: Repository, blob: Descriptor, source: BlobReader, watch: Watcher) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        blob: Descriptor,
+        source: BlobReader,
+        watch: Watcher,
+        remembered: Upload,
+    ) -> None:
         self._repository = repository
         self._blob = blob
         self._source = source
         self._watch = watch
+        self._remembered = remembered
         self._location = ""
 
     def mount(self, candidate: str) -> bool:
@@ -89,13 +103,18 @@ class _Upload:
 
     def send(self) -> None:
         """Sends the bytes, however often it takes within the limits."""
-        failures = offset = 0
+        failures, offset = 0, self._take_up()
         while True:
             try:
                 if not self._location:
                     self._begin()
                 self._finish(offset)
             except RegistryError as error:
+                if offset and isinstance(error, Refusal):
+                    # What was sent earlier may be no part of this blob.
+                    offset, self._location = 0, ""
+                    self._remembered.remember("")
+                    continue
                 failures += 1
                 self._repository.patience.recover(error, failures)
             else:
@@ -109,9 +128,26 @@ class _Upload:
                 if has_blob(self._repository, self._blob):
                     return
 
+    def _take_up(self) -> int:
+        """How many bytes of the blob an earlier push has sent, into an upload that is still open."""
+        open_now = self._location
+        if self._repository.target.is_ours(self._remembered.location):
+            self._location = self._remembered.location
+            if offset := self._progress():
+                return offset
+        self._location = open_now
+        if open_now:
+            self._note()
+        return 0
+
     def _begin(self) -> None:
         with self._repository.push("POST", "blobs/uploads/", body=b"", expect=_ACCEPTED) as answer:
             self._location = self._repository.target.locate(answer)
+        self._note()
+
+    def _note(self) -> None:
+        if self._repository.target.is_ours(self._location):
+            self._remembered.remember(self._location)
 
     def _finish(self, offset: int) -> None:
         """One request for all, or after a cut one for the rest and one that closes."""
@@ -128,6 +164,7 @@ class _Upload:
                 ) as answer,
             ):
                 self._location = self._repository.target.locate(answer)
+            self._note()
         self._put(None)
 
     def _put(self, part: _Part | None) -> None:
