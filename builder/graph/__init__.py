@@ -3,7 +3,7 @@
 Pure data: a graph can be built, compared, digested and printed without touching the machine.
 """
 
-from builder.graph.definition import Target
+from builder.graph.definition import Extra, Target
 from builder.graph.location import Location, SourceFile, excerpt
 from builder.graph.mounts import BindMount, CacheMount, Mount, SshMount, TmpfsMount
 from builder.graph.operations import (
@@ -32,6 +32,7 @@ __all__ = [
     "Copy",
     "Description",
     "Exec",
+    "Extra",
     "File",
     "Git",
     "Http",

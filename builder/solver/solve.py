@@ -38,11 +38,15 @@ _JOBS_PER_CORE: Final = 16
 
 
 class Solution(NamedTuple):
-    """What was built: for each target the stack of its layers, lowest first, and how much was work."""
+    """What was built: for each target the stack of its layers, lowest first, and how much was work.
+
+    `extras` has, for each target, the stacks of what was built beside it, by name.
+    """
 
     stacks: tuple[tuple[LayerID, ...], ...]
     cached: int
     executed: int
+    extras: tuple[Mapping[str, tuple[LayerID, ...]], ...] = ()
 
 
 class Tools(NamedTuple):
@@ -68,19 +72,23 @@ class Tools(NamedTuple):
     jobs: int | None = None
 
 
-def solve(targets: Sequence[Target], tools: Tools, *, layer_format: Format | None) -> Solution:
-    """Builds all targets together.
+def solve(
+    targets: Sequence[Target], tools: Tools, *, layer_format: Format | None, with_extras: bool = False
+) -> Solution:
+    """Builds all targets together, and `with_extras` what the SBOMs of the targets shall cover besides.
 
     `layer_format`: that of the blobs which an exporter will ask for; None when nothing is exported as blobs.
     Raises: DockyardError of the first step that failed, Cancelled.
     """
-    roots = [target.vertex for target in targets if target.vertex is not None]
+    targeted = [target.vertex for target in targets if target.vertex is not None]
+    extras = [extra.vertex for target in targets for extra in target.extras if with_extras]
+    roots = [*targeted, *(vertex for vertex in extras if vertex is not None)]
     files = FileSteps(
         tools.layers,
         tools.digests,
         tools.stream,
         now_ns=time.time_ns(),
-        exported=exported_vertices(roots),
+        exported=exported_vertices(targeted),
         layer_format=layer_format,
     )
     caches = CacheMounts(tools.caches, tools.locks, tools.cancelled)
@@ -119,14 +127,18 @@ def solve(targets: Sequence[Target], tools: Tools, *, layer_format: Format | Non
     finally:
         operators.save_records()
         tools.digests.save()
-    stacks = []
-    for target in targets:
-        result = Layered() if target.vertex is None else results[target.vertex.digest]
-        stacks.append(result.layers if isinstance(result, Layered) else ())
+
+    def stack(vertex: Vertex | None) -> tuple[LayerID, ...]:
+        result = Layered() if vertex is None else results[vertex.digest]
+        return result.layers if isinstance(result, Layered) else ()
+
     return Solution(
-        stacks=tuple(stacks),
+        stacks=tuple(stack(target.vertex) for target in targets),
         cached=len(operators.cached - operators.executed),
         executed=len(operators.executed),
+        extras=tuple(
+            {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in targets
+        ),
     )
 
 

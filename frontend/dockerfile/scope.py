@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from frontend.options import Options
 
 EPOCH_ARGUMENT: Final = "SOURCE_DATE_EPOCH"
-NOT_IN_ENVIRONMENT: Final = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
+SCAN_CONTEXT: Final = "BUILDKIT_SBOM_SCAN_CONTEXT"
+SCAN_STAGE: Final = "BUILDKIT_SBOM_SCAN_STAGE"
+NOT_IN_ENVIRONMENT: Final = frozenset({SCAN_CONTEXT, SCAN_STAGE})
 """Arguments that speak to the builder, and that no step ever sees."""
 
 _PROXIES: Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")

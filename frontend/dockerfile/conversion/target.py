@@ -8,6 +8,7 @@ from builder.graph import Target
 from builder.oci.config import scratch_config
 from frontend.dockerfile.conversion.checking import check_platform
 from frontend.dockerfile.conversion.images import context_vertex, image_name, image_vertex
+from frontend.dockerfile.conversion.scans import scan_extras
 from frontend.dockerfile.conversion.stage import StageConversion
 from frontend.dockerfile.conversion.state import StageState, empty_base, image_base
 from frontend.dockerfile.conversion.steps import Steps
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 
 def convert_target(scene: Scene) -> Target:
     """The graph for the platform of `scene`. Raises: DockerfileError."""
-    result = convert_stages(scene)[scene.plan.target]
+    states = convert_stages(scene)
+    result = states[scene.plan.target]
     # Nobody asked for a platform: then the image is what its last stage was made on.
     platform = scene.platform if scene.options.platforms else result.platform
     config = result.image_config(platform, scene.options.labels)
-    return Target(platform=platform, vertex=result.vertex, config=config)
+    return Target(platform=platform, vertex=result.vertex, config=config, extras=scan_extras(scene, states))
 
 
 def convert_stages(scene: Scene) -> dict[int, StageState]:
