@@ -177,6 +177,14 @@ class Layers:
         views = [self._layer_view(layers[: n + 1], content=content) for n in range(len(layers))]
         return StackView(views)
 
+    def layer_views(self, layers: Sequence[LayerID]) -> list[LayerView]:
+        """What each of `layers` says by itself, lowest first; names and attributes only."""
+        return [self._layer_view(layers[: n + 1], content=False) for n in range(len(layers))]
+
+    def diff_id(self, layer: LayerID) -> DiffID | None:
+        """The diff ID of `layer`, if it has ever been a blob."""
+        return self._row(layer).diff_id
+
     def _layer_view(self, stack: Sequence[LayerID], *, content: bool) -> LayerView:
         layer = stack[-1]
         recipe = self._recipes.get(layer)
@@ -203,6 +211,10 @@ class Layers:
         Raises: DockyardError, Cancelled.
         """
         return tuple(self._tree(layers[: n + 1]) for n in range(len(layers)))
+
+    def tree_path(self, layer: LayerID) -> Path:
+        """Where the tree of a layer lies that was adopted."""
+        return self._paths.trees / str(layer)
 
     def settle(self, stack: Sequence[LayerID]) -> None:
         """Makes the uppermost layer of `stack` independent of the files that its recipe was made from.

@@ -1,0 +1,210 @@
+"""SPDX documents with holes: what a scan found, written once; what only an export knows, filled in each time.
+
+Which blob a file came from depends on how an output compresses layers, and the time of a document on the epoch
+of a build. Neither is worth taking a document of many megabytes apart again, so the places are noted when
+it is first read, and filling it in is a copy. Everything else of the document stays, byte for byte.
+Source: SPDX 2.3, JSON form; BuildKit's exporter for the layer comments and the added creator.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from msgspec import Raw
+
+    Locate: TypeAlias = Callable[[str], int | None]
+    """Position of the uppermost layer that holds a path; None when no layer does."""
+
+Kind: TypeAlias = Literal["created", "identity", "creators", "comment"]
+
+_RANDOM: Final = re.compile(rb'-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"$')
+_UUID_LENGTH: Final = 36
+
+
+class Sink(Protocol):
+    """Where a document is written."""
+
+    def write(self, chunk: bytes, /) -> object:
+        """Appends `chunk`."""
+        ...
+
+
+class Hole(msgspec.Struct, frozen=True, array_like=True):
+    """A place of a document: `length` bytes from `offset` may be replaced; `layer` is for comments."""
+
+    offset: int
+    length: int
+    kind: Kind
+    layer: int = 0
+
+
+class Template(msgspec.Struct, frozen=True):
+    """What was noted of a document. `sha256`, in hexadecimal, is that of everything outside of holes."""
+
+    holes: tuple[Hole, ...]
+    sha256: str
+
+
+class Filling(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes into the holes; None: what stood there stays.
+
+    `layers` are the digests of blobs, lowest first; `creator` as in `Tool: dockyard-1.0`; `created` in RFC 3339.
+    """
+
+    layers: tuple[str, ...] | None = None
+    creator: str | None = None
+    created: str | None = None
+
+
+class _Writer:
+    """Writes a document, hashes what is not in holes, and notes where these are."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._offset = 0
+        self._hash = sha256()
+        self._holes: list[Hole] = []
+
+    def write(self, chunk: bytes | Raw) -> None:
+        self._hash.update(chunk)
+        self._put(chunk)
+
+    def hole(self, kind: Kind, content: bytes = b"", *, layer: int = 0) -> None:
+        self._holes.append(Hole(self._offset, len(content), kind, layer))
+        self._put(content)
+
+    def finish(self) -> Template:
+        return Template(tuple(self._holes), self._hash.hexdigest())
+
+    def _put(self, chunk: bytes | Raw) -> None:
+        view = memoryview(chunk)
+        self._offset += view.nbytes
+        self._sink.write(view)  # type: ignore[arg-type]
+
+
+class _File(msgspec.Struct):
+    name: str = msgspec.field(name="fileName")
+    comment: str = ""
+
+
+class _Document(msgspec.Struct):
+    """As far as it must be known before anything is written."""
+
+    created: dict[str, msgspec.Raw] = msgspec.field(name="creationInfo")
+    files: list[msgspec.Raw] = []
+
+
+def write_template(document: Raw, sink: Sink, *, locate: Locate | None, is_ours: bool) -> Template:
+    """Writes the SPDX `document` to `sink` and notes the places to fill in.
+
+    With `locate` these are comments of files and the list of creators; if the document `is_ours`, its time and
+    the random part of its namespace, too. What cannot be read as SPDX is written as it is.
+    """
+    writer = _Writer(sink)
+    try:
+        members = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+        known = msgspec.json.decode(document, type=_Document)
+        files = None if locate is None else [msgspec.json.decode(each, type=_File) for each in known.files]
+    except msgspec.DecodeError:
+        writer.write(document)
+        return writer.finish()
+    for number, (name, value) in enumerate(members.items()):
+        writer.write((b"," if number else b"{") + msgspec.json.encode(name) + b":")
+        if name == "creationInfo":
+            _write_creation(writer, known.created, adds=locate is not None, is_ours=is_ours)
+        elif name == "files" and locate is not None and files is not None:
+            _write_files(writer, known.files, files, locate)
+        elif name == "documentNamespace" and is_ours and _RANDOM.search(bytes(value)):
+            _write_namespace(writer, bytes(value))
+        else:
+            writer.write(value)
+    writer.write(b"}")
+    return writer.finish()
+
+
+def _write_creation(writer: _Writer, members: dict[str, Raw], *, adds: bool, is_ours: bool) -> None:
+    writer.write(b"{")
+    for number, (name, value) in enumerate(members.items()):
+        writer.write((b"," if number else b"") + msgspec.json.encode(name) + b":")
+        if name == "creators" and adds:
+            text = bytes(value).rstrip()
+            writer.write(text[:-1].rstrip())
+            writer.hole("creators")
+            writer.write(b"]")
+        elif name == "created" and is_ours:
+            writer.hole("created", bytes(value))
+        else:
+            writer.write(value)
+    writer.write(b"}")
+
+
+def _write_files(writer: _Writer, values: Sequence[Raw], files: Sequence[_File], locate: Locate) -> None:
+    writer.write(b"[")
+    for number, (value, file) in enumerate(zip(values, files, strict=True)):
+        if number:
+            writer.write(b",")
+        layer = None if file.comment else locate(file.name.removeprefix("./").lstrip("/"))
+        if layer is None:
+            writer.write(value)
+        else:
+            writer.write(bytes(value).rstrip()[:-1])
+            writer.hole("comment", layer=layer)
+            writer.write(b"}")
+    writer.write(b"]")
+
+
+def _write_namespace(writer: _Writer, value: bytes) -> None:
+    start = len(value) - 1 - _UUID_LENGTH
+    writer.write(value[:start])
+    writer.hole("identity", value[start:-1])
+    writer.write(b'"')
+
+
+def fill(document: bytes | memoryview, template: Template, filling: Filling) -> Iterator[bytes | memoryview]:
+    """The pieces of `document` with its holes filled, in order."""
+    view = memoryview(document)
+    position = 0
+    for hole in template.holes:
+        replacement = _content(hole, view, template, filling)
+        if replacement is not None:
+            yield view[position : hole.offset]
+            yield replacement
+            position = hole.offset + hole.length
+    yield view[position:]
+
+
+def _content(hole: Hole, view: memoryview, template: Template, filling: Filling) -> bytes | None:
+    match hole.kind:
+        case "comment" if filling.layers is not None:
+            return b',"comment":"layerID: %s"' % filling.layers[hole.layer].encode()
+        case "creators" if filling.creator is not None:
+            is_first = bytes(view[hole.offset - 1 : hole.offset]) == b"["
+            return (b"" if is_first else b",") + msgspec.json.encode(filling.creator)
+        case "created" if filling.created is not None:
+            return msgspec.json.encode(filling.created)
+        case "identity":
+            return _identity(view, template, filling)
+        case _:
+            return None
+
+
+def _identity(view: memoryview, template: Template, filling: Filling) -> bytes:
+    """Equal documents have equal namespaces, and different ones different: what SPDX asks of them."""
+    created = filling.created or next(
+        (
+            bytes(view[each.offset : each.offset + each.length]).decode()
+            for each in template.holes
+            if each.kind == "created"
+        ),
+        "",
+    )
+    parts = (template.sha256, created, filling.creator, filling.layers)
+    return str(UUID(bytes=sha256(msgspec.json.encode(parts)).digest()[:16], version=5)).encode()
