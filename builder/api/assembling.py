@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from builder.solver.workers import Workers
+from builder.solver.workers import in_parallel
 from exporter.assemble import Layer, PlatformImage, assemble
 from exporter.forms import form_of, variant
 from exporter.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from builder.api.workspace import Workspace
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _PARALLEL: Final = 2
 """Layers that are compressed at once; each of them uses several threads itself."""
-
-_Item = TypeVar("_Item")
 
 
 class Assembler:
@@ -62,7 +60,7 @@ class Assembler:
                 progress=progress,
             )
 
-        _in_parallel(layers, keep)
+        in_parallel(_PARALLEL, layers, keep)
         if form.is_variant:
             inherited = self._inherited(blobs)
             changed = [layer for layer in layers if layer not in inherited or output.force_compression]
@@ -72,7 +70,7 @@ class Assembler:
                 wanted = replace(form, latest=None) if layer in inherited else form
                 blobs[layer] = self._variant(layer, blobs[layer], wanted)
 
-            _in_parallel(changed, make)
+            in_parallel(_PARALLEL, changed, make)
         return blobs
 
     def _variant(self, layer: LayerID, kept: LayerBlob, form: Form) -> LayerBlob:
@@ -113,22 +111,3 @@ class Assembler:
 
 def _layer(blob: LayerBlob) -> Layer:
     return Layer(descriptor=blob.descriptor, diff_id=blob.diff_id, created=format_time(blob.created_ns))
-
-
-def _in_parallel(items: Iterable[_Item], work: Callable[[_Item], None]) -> None:
-    """Does `work` for all items; raises the first error, after which no more is begun."""
-    errors: list[BaseException] = []
-    workers = Workers(_PARALLEL)
-
-    def guarded(item: _Item) -> None:
-        try:
-            if not errors:
-                work(item)
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            errors.append(error)
-
-    for item in items:
-        workers.submit(lambda item=item: guarded(item))  # type: ignore[misc]
-    workers.join()
-    if errors:
-        raise errors[0]

@@ -26,7 +26,11 @@ from builder.system.places import default_root
 from exporter.outputs import require_writable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions, BuildResult
+    from builder.api.sboms import Sboms
     from builder.api.workspace import Workspace
     from builder.executor import Executor
     from builder.platforms import Platform
@@ -74,13 +78,15 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         inputs = open_inputs(
             options, workspace, stream, stack, several=several, registries=registries, origins=origins
         )
+        executor = cache(lambda: _open_executor(options, workspace, stack))
+        sboms = _open_sboms(options, inputs, workspace, stream, executor, cancelled)
         targets = options.definition or read_targets(options, platforms, inputs, stream)
         tools = Tools(
             sources=inputs,
             layers=workspace.layers,
             records=workspace.records,
             digests=workspace.digests,
-            open_executor=lambda: _open_executor(options, workspace, stack),
+            open_executor=executor,
             locks=workspace.locks,
             stream=stream,
             cancelled=cancelled,
@@ -90,8 +96,14 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             downloads=workspace.store.root.path / "downloads",
             jobs=options.jobs,
         )
-        solution = solve(targets, tools, layer_format=layer_format(destinations.outputs))
-        export = Export(targets, solution, workspace, stream, destinations)
+        solution = solve(
+            targets,
+            tools,
+            layer_format=layer_format(destinations.outputs),
+            with_extras=sboms is not None,
+        )
+        sources = () if sboms is None else (sboms.source(targets, solution, outputs),)
+        export = Export(targets, solution, workspace, stream, destinations, sources=sources)
         forced = options.build_args.get("BUILDKIT_MULTI_PLATFORM", "").lower() in ("1", "true")
         exported = export.deliver(destinations.outputs, multi_platform=forced)
         return msgspec.structs.replace(exported, cached=solution.cached, executed=solution.executed)
@@ -108,3 +120,20 @@ def _open_executor(options: BuildOptions, workspace: Workspace, stack: ExitStack
 
     executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=options.allow)
     return stack.enter_context(executor)
+
+
+def _open_sboms(
+    options: BuildOptions,
+    inputs: Inputs,
+    workspace: Workspace,
+    stream: Stream,
+    open_executor: Callable[[], Executor],
+    cancelled: threading.Event,
+) -> Sboms | None:
+    if options.sbom is None:
+        return None
+    from builder.api.sboms import open_sboms
+
+    return open_sboms(
+        options.sbom, inputs, workspace, stream, open_executor=open_executor, cancelled=cancelled
+    )

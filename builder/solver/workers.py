@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     Task: TypeAlias = Callable[[], None]
+
+_Item = TypeVar("_Item")
 
 
 class Workers:
@@ -53,3 +55,22 @@ class Workers:
                     return
                 task = self._waiting.popleft()
             task()
+
+
+def in_parallel(limit: int, items: Iterable[_Item], work: Callable[[_Item], None]) -> None:
+    """Does `work` for all items, at most `limit` at once; raises the first error, after which no more is begun."""
+    errors: list[BaseException] = []
+    workers = Workers(limit)
+
+    def guarded(item: _Item) -> None:
+        try:
+            if not errors:
+                work(item)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            errors.append(error)
+
+    for item in items:
+        workers.submit(lambda item=item: guarded(item))  # type: ignore[misc]
+    workers.join()
+    if errors:
+        raise errors[0]
