@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 # An overlay's upper directory cannot lie on these, or only on some kernels.
 _UNFIT: Final = frozenset(("overlay", "tmpfs", "ramfs"))
+
+# How long an example takes says more of what else runs on the machine than of the code.
+settings.register_profile("dockyard", deadline=None)
+settings.load_profile("dockyard")
 
 
 @pytest.fixture(scope="session")
