@@ -29,8 +29,9 @@ test: setup-test ## run the whole test suite
 conformance: setup-test ## build some hundred cases with a real BuildKit, too, and list what differs
 	@.venv/bin/python -m pytest -q tests/conformance
 
-bench: setup-test ## run the benchmarks, on a quiet machine
-	@.venv/bin/python -m pytest tests/bench --benchmark-only
+bench: setup-test ## run the benchmarks, on a quiet machine: inner loops, and dockyard beside BuildKit and buildah
+	@.venv/bin/python -m pytest tests/bench/bench_*.py -o python_functions='bench_*' --benchmark-only -q
+	PYTHONPATH=tests/bench:. .venv/bin/python -m sidebyside
 
 lint: venv ## check format, lint rules, types and the floors
 	@.venv/bin/ruff format --check $(code) tests
