@@ -71,7 +71,8 @@ class _Task:
     """What is known so far about one vertex."""
 
     __slots__ = (
-        "fresh", "key", "key_known", "key_wanted", "on_key", "on_result", "result", "started", "vertex",
+        "dependents", "expected", "fresh", "key", "key_known", "key_wanted", "on_key", "on_result", "result",
+        "started", "unsettled", "vertex",
     )  # fmt: skip
 
     def __init__(self, vertex: Vertex) -> None:
@@ -81,6 +82,9 @@ class _Task:
         self.key_wanted = False
         self.fresh = False
         self.started = False
+        self.unsettled = False
+        self.expected = False
+        self.dependents: list[_Task] = []
         self.result: Result | None = None
         self.on_key: list[_Join] = []
         self.on_result: list[_Join] = []
@@ -165,7 +169,10 @@ class Scheduler:
             return
         inputs = self._inputs(task)
         for each in inputs:
+            each.dependents.append(task)
             self._agenda.append(lambda each=each: self._want_key(each))  # type: ignore[misc]
+        if any(each.unsettled and not each.key_known for each in inputs):
+            self._unsettle(task)
         unknown = [each for each in inputs if not each.key_known]
         self._after([each.on_key for each in unknown], lambda: self._find_key(task))
 
@@ -182,7 +189,31 @@ class Scheduler:
             self._set_key(task, key)
             return
         sources = [inputs[position] for position in copied]
+        for each in task.dependents:
+            self._unsettle(each)
         self._after_results(sources, lambda: self._find_content_key(task, keys, sources))
+
+    def _unsettle(self, task: _Task) -> None:
+        """The key of `task` waits for content that differs from what was known, and so will those on top of it.
+
+        What they copy from is then needed, but for rare luck, so it is not left for later: steps that need
+        nothing of each other run side by side.
+        """
+        pending = [task]
+        while pending:
+            each = pending.pop()
+            if each.unsettled or each.key_known:
+                continue
+            each.unsettled = True
+            inputs = self._inputs(each)
+            for position in content_inputs(each.vertex):
+                self._expect(inputs[position])
+            pending += each.dependents
+
+    def _expect(self, task: _Task) -> None:
+        task.expected = True
+        if task.key_known:
+            self._agenda.append(lambda: self._want_result(task))
 
     def _find_content_key(self, task: _Task, keys: list[Digest | None], sources: list[_Task]) -> None:
         results = [each.result for each in sources if each.result is not None]
@@ -202,6 +233,8 @@ class Scheduler:
         self._arrive(task.on_key)
         if task.started:
             self._execute_when_ready(task)
+        elif task.expected:
+            self._want_result(task)
 
     def _want_result(self, task: _Task) -> None:
         if task.started or task.result is not None:

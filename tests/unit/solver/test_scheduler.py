@@ -120,6 +120,42 @@ def test_a_stage_that_is_only_copied_from_is_not_asked_when_its_definition_is_kn
     assert solve(operators, top) == []
 
 
+def stages(number: int) -> Vertex:
+    """A stage of `number` copies, each from a stage of its own."""
+    top = copy("s0", run("s0"))
+    for each in range(1, number):
+        top = copy(f"s{each}", run(f"s{each}"), top)
+    return top
+
+
+class Meeting(Recorder):
+    """Operators whose stages wait for each other: none ends before all have begun."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._all_here = threading.Barrier(number, timeout=10)
+
+    def execute(
+        self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
+    ) -> Result:
+        if isinstance(vertex.operation, Exec):
+            self._all_here.wait()
+        return super().execute(vertex, key, results, fresh=fresh)
+
+
+def test_stages_that_one_stage_copies_from_one_after_the_other_run_side_by_side() -> None:
+    executed = solve(Meeting(4), stages(4))
+    assert sorted(executed[:4]) == ["s0", "s1", "s2", "s3"]
+
+
+def test_stages_whose_copies_are_known_are_not_asked_although_their_records_are_gone() -> None:
+    operators, top = Recorder(), stages(3)
+    solve(operators, top)
+    for each in range(3):
+        del operators.records[Digest.of(encode_json([run(f"s{each}").operation, []]))]
+    assert solve(operators, top) == []
+
+
 def test_a_failing_step_ends_the_build_with_its_error() -> None:
     operators = Recorder()
     operators.failing = "low"
