@@ -13,7 +13,7 @@ import msgspec
 
 from sidebyside.measure import CommandFailed, Sample, measure
 from sidebyside.registry import ADDRESS
-from sidebyside.workloads import Workload  # noqa: TC001 - msgspec reads it
+from sidebyside.workloads import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
