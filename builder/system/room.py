@@ -13,8 +13,8 @@ from builder.system.errors import DockyardError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_BYTES: Final = 16 << 20
-_FILES: Final = 256
+_BYTES: Final = 1 << 20
+_FILES: Final = 16
 
 
 class NoRoom(DockyardError):
@@ -24,7 +24,7 @@ class NoRoom(DockyardError):
 def require_room(path: Path) -> None:
     """Looks whether the disk that has `path`, or is going to, takes anything at all.
 
-    Raises: NoRoom when fewer than 16 MiB or 256 files are left there; OSError when nobody can tell.
+    Raises: NoRoom when fewer than 1 MiB or 16 files are left there; OSError when nobody can tell.
     """
     place = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
     found = os.statvfs(place)
@@ -33,6 +33,6 @@ def require_room(path: Path) -> None:
     files_left = found.f_favail if found.f_files else _FILES
     if free < _BYTES or files_left < _FILES:
         raise NoRoom(
-            f"no room for {path}: {free >> 20} MiB and {files_left} files are left on the disk of {place}",
+            f"no room for {path}: {free >> 10} KiB and {files_left} files are left on the disk of {place}",
             hint="free some, or name another disk; `dockyard store gc` removes what no image needs",
         )
