@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from builder.system.errors import UsageError
+from builder.system.quoting import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,15 +100,15 @@ def parse_platform(text: str, *, host: Platform | None = None) -> Platform:
     """
     parts = text.split("/")
     if "*" in text:
-        raise InvalidPlatform(f"{text!r}: wildcards not yet supported: invalid argument")
+        raise InvalidPlatform(f"{quote(text)}: wildcards not yet supported: invalid argument")
     if len(parts) > 3:
-        raise InvalidPlatform(f"{text!r}: cannot parse platform specifier: invalid argument")
+        raise InvalidPlatform(f"{quote(text)}: cannot parse platform specifier: invalid argument")
     system, version = _parse_os(parts[0], text)
     for part in parts[1:]:
         if not _PART.fullmatch(part):
             raise InvalidPlatform(
-                f"{part!r} is an invalid component of {text!r}: "
-                f"platform specifier component must match {_PART.pattern!r}"
+                f"{quote(part)} is an invalid component of {quote(text)}: "
+                f"platform specifier component must match {quote(_PART.pattern)}"
             )
     if len(parts) == 1:
         return _parse_single(system, version, text, host or host_platform())
@@ -118,8 +119,8 @@ def _parse_os(part: str, text: str) -> tuple[str, str]:
     matched = _OS_PART.fullmatch(part)
     if matched is None:
         raise InvalidPlatform(
-            f"{part!r} is an invalid OS component of {text!r}: "
-            f"OSAndVersion specifier component must match {_PART.pattern!r}"
+            f"{quote(part)} is an invalid OS component of {quote(text)}: "
+            f"OSAndVersion specifier component must match {quote(_PART.pattern)}"
         )
     return matched[1], (matched[2] or "").split("+")[0]
 
@@ -131,7 +132,7 @@ def _parse_single(name: str, version: str, text: str, host: Platform) -> Platfor
         return Platform(lowered, host.architecture, variant, version).normalized()
     if _ARCHITECTURE_ALIASES.get(lowered, (lowered, ""))[0] in _KNOWN_ARCHITECTURES:
         return Platform(host.os, lowered).normalized()
-    raise InvalidPlatform(f"{text!r}: unknown operating system or architecture: invalid argument")
+    raise InvalidPlatform(f"{quote(text)}: unknown operating system or architecture: invalid argument")
 
 
 def parse_platforms(texts: Iterable[str]) -> tuple[Platform, ...]:

@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from builder.executor.checks import Check, check_machine
-    from builder.executor.errors import EntitlementDenied, ExecutorError
+    from builder.executor.errors import EntitlementDenied, ExecutorError, StepNotStarted
     from builder.executor.executor import Executor, Step
 
-__all__ = ["Check", "EntitlementDenied", "Executor", "ExecutorError", "Step", "check_machine"]
+__all__ = [
+    "Check",
+    "EntitlementDenied",
+    "Executor",
+    "ExecutorError",
+    "Step",
+    "StepNotStarted",
+    "check_machine",
+]
 
 _ROOMS = {
     "Check": "checks",
     "EntitlementDenied": "errors",
     "Executor": "executor",
     "ExecutorError": "errors",
+    "StepNotStarted": "errors",
     "Step": "executor",
     "check_machine": "checks",
 }

@@ -111,7 +111,7 @@ def _mount_root(trees_dir: str, request: Request, step: str, points: Sequence[Mo
         overlay.mount_lower(view, (overlay.open_directory(f"{step}/{layout.NOTHING}"), *lower))
         overlay.copy_attributes(f"/proc/self/fd/{lower[0]}/.", upper)
     files = [secret["path"] for secret in request["secrets"]]
-    mountpoints.make_stubs(view, stubs, files, points)
+    mountpoints.make_stubs(view, stubs, upper=upper, files=files, points=points)
     overlay.mount_writable(
         f"{step}/{layout.ROOT}",
         (overlay.open_directory(stubs), *lower),

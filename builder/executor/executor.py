@@ -18,7 +18,7 @@ import msgspec
 from builder.executor.attachment import Attachment
 from builder.executor.connection import Connection
 from builder.executor.emulation import find_emulation
-from builder.executor.errors import ExecutorError
+from builder.executor.errors import ExecutorError, StepNotStarted
 from builder.executor.grants import check_grants
 from builder.executor.mounts import StepMount, mount_request
 from builder.executor.names import host_resolver_files, hosts_file, resolver
@@ -237,5 +237,5 @@ class Executor:
                 f"the container supervisor ended before the step: {complaint or 'it was killed'}"
             )
         if outcome["failure"] is not None:
-            raise ExecutorError(outcome["failure"], hint=outcome["hint"])
+            raise StepNotStarted(outcome["failure"], hint=outcome["hint"])
         return exit_code(outcome["status"], outcome["log"])

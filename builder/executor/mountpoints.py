@@ -3,6 +3,7 @@
 A runtime makes those that the image lacks, and they would end in the layer; cleaning them up afterwards has
 removed files of hosts before (CVE-2024-23652). Here they come from a layer of their own between the image and
 what the step writes, and vanish with it: a step that changes nothing leaves nothing, and no time has moved.
+Only /proc, /sys and /dev stay in an image that lacks them, because BuildKit leaves them there.
 The image is hostile: links are resolved inside it, and /proc, /sys and /dev must be directories themselves
 (CVE-2019-19921, CVE-2026-41579).
 """
@@ -26,11 +27,14 @@ _FILES: Final = ("etc/hosts", "etc/resolv.conf")
 _MAX_LINKS: Final = 40
 
 
-def make_stubs(view: str, stubs: str, files: Sequence[str] = (), points: Sequence[MountPoint] = ()) -> None:
+def make_stubs(
+    view: str, stubs: str, *, upper: str, files: Sequence[str] = (), points: Sequence[MountPoint] = ()
+) -> None:
     """Makes in the empty directory `stubs` the mount points that the image at `view` does not have.
 
-    `files` are paths of files that are mounted besides the usual ones, and `points` what the step itself
-    asked for. A directory that the image has already keeps its attributes there.
+    What is to stay is made in the empty directory `upper` instead. `files` are paths of files that are
+    mounted besides the usual ones, and `points` what the step itself asked for. A directory that the image has
+    already keeps its attributes there.
     Raises: ExecutorError when the image has something else in such a place.
     """
     for path in _DIRECTORIES:
@@ -41,7 +45,7 @@ def make_stubs(view: str, stubs: str, files: Sequence[str] = (), points: Sequenc
                 hint="a container needs a directory of its own there",
             )
         if mode is None:
-            _make_directory(stubs, path)
+            _make_directory(upper, path)
     for path in (*_FILES, *files):
         location, mode = locate(view, path)
         if mode is not None and not stat.S_ISREG(mode):

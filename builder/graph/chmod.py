@@ -97,7 +97,7 @@ def _bits(change: _Change, mode: int, *, search: bool) -> int:
     bits = 0
     for letter in change.letters:
         bits |= _LETTERS.get(letter, 0)
-    if "X" in change.letters and change.operator == "+" and search:
+    if "X" in change.letters and search:
         bits |= _EXECUTE
     if "s" in change.letters and not change.only_others:
         bits |= _SETUID | _SETGID

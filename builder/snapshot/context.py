@@ -1,8 +1,8 @@
 """A directory of the caller as the build sees it: the context.
 
-Owners count as 0:0, so that the same files give the same image whoever checked them out; sockets and what the
-ignore patterns exclude do not exist; special files are listed but never opened. An excluded directory exists only
-as far as a `!` pattern brings back something below it.
+Owners count as 0:0 and extended attributes do not count, so that the same files give the same image whoever
+checked them out; sockets and what the ignore patterns exclude do not exist; special files are listed but never
+opened. An excluded directory exists only as far as a `!` pattern brings back something below it.
 """
 
 from __future__ import annotations

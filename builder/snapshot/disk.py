@@ -19,14 +19,13 @@ from builder.snapshot.errors import ContentChanged, PathNotFound, UnsafePath
 from builder.system.linux import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, open_beneath
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from builder.snapshot.entry import Kind
 
 LAYER_XATTRS: Final = frozenset({"security.capability"})
-"""What layers keep of a file's extended attributes, as BuildKit does."""
+"""What the layer of a command keeps of a file's extended attributes, as BuildKit does."""
 
 _OPEN_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_PARENT: Final = os.O_PATH | os.O_DIRECTORY
@@ -246,21 +245,13 @@ def kind_of(status: os.stat_result) -> Kind | None:
     return _KINDS.get(stat.S_IFMT(status.st_mode))
 
 
-def node_of(
-    directory: Directory, path: str, status: os.stat_result, *, keep: Container[str] = LAYER_XATTRS
-) -> Node | None:
-    """The node of what stands at `path`, of which `status` is the lstat; None for sockets.
+def node_of(directory: Directory, path: str, status: os.stat_result) -> Node | None:
+    """The node of what stands at `path`, of which `status` is the lstat, without extended attributes.
 
-    `keep`: the extended attributes to take along, looked for on files and directories.
-    Raises: OSError, also when the thing is gone meanwhile.
+    None for sockets. Raises: OSError, also when the thing is gone meanwhile.
     """
     kind = kind_of(status)
-    if kind is None:
-        return None
-    xattrs: tuple[tuple[str, bytes], ...] = ()
-    if kind in ("file", "dir"):
-        xattrs = tuple(_kept_xattrs(directory, path, keep))
-    return stat_node(directory, path, status, kind=kind, xattrs=xattrs)
+    return None if kind is None else stat_node(directory, path, status, kind=kind)
 
 
 def stat_node(
@@ -290,9 +281,3 @@ def stat_node(
     if kind != "file":
         return Node(entry)
     return Node(entry, DiskContent(directory, path, identity_of(status)))
-
-
-def _kept_xattrs(directory: Directory, path: str, keep: Container[str]) -> Iterator[tuple[str, bytes]]:
-    for name in sorted(directory.xattrs(path)):
-        if name in keep:
-            yield name, directory.xattr(path, name)

@@ -1,7 +1,8 @@
 """Who `--chown` names: users and groups of the file system that is copied to.
 
 The account files are the image's and hostile: only a regular file is opened, links are followed inside the image's
-root, and no more than a bounded amount is read. A name that is not there is 0, as in BuildKit.
+root, and no more than a bounded amount is read. A user that is not there is 0, and a group that is not there
+leaves the one that the user brings along, as in BuildKit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from builder.graph.operations import Owner
     from builder.snapshot.resolve import Lookup
 
-_LARGEST_ID: Final = 2**31 - 1
+_LARGEST_ID: Final = 2**32 - 2
+"""The next one means no number at all. Source: chown(2)."""
+_HINT: Final = f"use 0 to {_LARGEST_ID}"
 _LARGEST_FILE: Final = 4 << 20
 
 
@@ -37,7 +40,7 @@ def has_names(owner: Owner | None) -> bool:
 
 
 def find_ids(owner: Owner, view: Lookup) -> Ids:
-    """The numbers of `owner` by the account files of `view`; what is not there is 0.
+    """The numbers of `owner` by the account files of `view`.
 
     Raises: UnsafePath when an account file is not a regular file of reasonable size; SnapshotError for a
     number that no file can have; OSError.
@@ -50,7 +53,7 @@ def find_ids(owner: Owner, view: Lookup) -> Ids:
     if owner.group is None:
         return user
     if _is_name(owner.group):
-        return Ids(user.uid, _find_group(str(owner.group), view))
+        return Ids(user.uid, _find_group(str(owner.group), view, otherwise=user.gid))
     return Ids(user.uid, _number(owner.group))
 
 
@@ -61,7 +64,7 @@ def _is_name(account: int | str | None) -> bool:
 def _number(account: int | str) -> int:
     number = 0 if isinstance(account, str) else account
     if not 0 <= number <= _LARGEST_ID:
-        raise SnapshotError(f"{number} is not the number of a user or group", hint="use 0 to 2147483647")
+        raise SnapshotError(f"{number} is not the number of a user or group", hint=_HINT)
     return number
 
 
@@ -71,23 +74,24 @@ def _find_user(name: str, view: Lookup) -> Ids:
             uid, gid = _read_number(fields[2]), _read_number(fields[3])
             if uid is not None and gid is not None:
                 return Ids(uid, gid)
-    return _unknown(name)
+    _refuse_number(name)
+    return ROOT
 
 
-def _find_group(name: str, view: Lookup) -> int:
+def _find_group(name: str, view: Lookup, *, otherwise: int) -> int:
     for fields in _accounts("etc/group", view):
         if fields[0] == name and len(fields) > 2:
             gid = _read_number(fields[2])
             if gid is not None:
                 return gid
-    return _unknown(name).gid
+    _refuse_number(name)
+    return otherwise
 
 
-def _unknown(name: str) -> Ids:
-    # 2147483648 was meant as a number; taking it for an unknown name would make it root.
+def _refuse_number(name: str) -> None:
+    # 4294967295 was meant as a number; taking it for an unknown name would make it root.
     if name.isdigit():
-        raise SnapshotError(f"{name} is not the number of a user or group", hint="use 0 to 2147483647")
-    return ROOT
+        raise SnapshotError(f"{name} is not the number of a user or group", hint=_HINT)
 
 
 def _read_number(text: str) -> int | None:

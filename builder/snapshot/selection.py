@@ -176,4 +176,4 @@ def _walk(source: FileView, directory: str) -> Iterator[Node]:
 
 
 def _not_found(path: str) -> PathNotFound:
-    return PathNotFound(f'failed to calculate checksum: "/{path}": not found')
+    return PathNotFound(f'"/{path}": not found')

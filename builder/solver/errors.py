@@ -1,7 +1,7 @@
 """What ends a build while it is being solved.
 
 StepFailed          a step could not be done; wraps the reason and adds the place in the Dockerfile
-└── ProcessFailed   the command of a RUN ended with another code than 0
+└── ProcessFailed   the command of a RUN was not started, or ended with another code than 0
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.graph.location import LocatedError
+from builder.system.quoting import quote
 
 if TYPE_CHECKING:
     from builder.graph import Exec, Vertex
@@ -24,9 +25,20 @@ class StepFailed(LocatedError):
 
 
 class ProcessFailed(StepFailed):
-    """The command of a step ended with `exit_code`, which is not 0."""
+    """The command of a step did not run to a good end, for `reason`.
 
-    def __init__(self, vertex: Vertex, operation: Exec, exit_code: int) -> None:
-        command = " ".join(operation.args)
-        super().__init__(vertex, f'process "{command}" did not complete successfully: exit code: {exit_code}')
+    `exit_code` is None for a command that was never started.
+    """
+
+    def __init__(
+        self,
+        vertex: Vertex,
+        operation: Exec,
+        reason: str,
+        *,
+        exit_code: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        command = quote(" ".join(operation.args))
+        super().__init__(vertex, f"process {command} did not complete successfully: {reason}", hint=hint)
         self.exit_code = exit_code

@@ -19,10 +19,11 @@ from builder.cache.keys import (
     merge_key,
 )
 from builder.graph import Exec, File, Git, Http, Image, Local, Merge
+from builder.snapshot.errors import PathNotFound
 from builder.solver.errors import StepFailed
 from builder.solver.results import Layered, LocalFiles
 from builder.solver.scheduler import content_inputs
-from builder.system.errors import Cancelled, DockyardError, Unsupported
+from builder.system.errors import Cancelled, DockyardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,11 +116,11 @@ class Operators:
         assert isinstance(operation, File | Exec)
         base = _base_key(operation.base, keys)
         if isinstance(operation, File):
-            content = self._guarded(vertex, lambda: self._files.content(vertex, results))
+            content = self._checksum(vertex, lambda: self._files.content(vertex, results))
             key = file_key(operation, base, content)
         else:
             inputs = dict(zip(content_inputs(vertex), results, strict=True))
-            shown = self._guarded(vertex, lambda: self._runs.content(vertex, operation, inputs))
+            shown = self._checksum(vertex, lambda: self._runs.content(vertex, operation, inputs))
             key = exec_key(operation, base, shown)
         if None not in keys:
             self._records.save_definition(_definition_key(operation, _all_known(keys)), key)
@@ -218,6 +219,18 @@ class Operators:
         if not known:
             self._stream.cached(vertex.digest, vertex.description.name)
 
+    def _checksum(self, vertex: Vertex, work: Callable[[], _T]) -> _T:
+        """What `work` finds out about the content that `vertex` reads; a path that is missing is said so."""
+
+        def look() -> _T:
+            try:
+                return work()
+            except PathNotFound as error:
+                problem = f"failed to calculate checksum of ref {vertex.digest.hex[:25]}: {error.message}"
+                raise PathNotFound(f"failed to compute cache key: {problem}", hint=error.hint) from error
+
+        return self._guarded(vertex, look)
+
     def _guarded(self, vertex: Vertex, work: Callable[[], _T]) -> _T:
         """What `work` returns; errors gain the place of the step in the Dockerfile."""
         try:
@@ -243,10 +256,7 @@ def _base_key(base: int | None, keys: Sequence[Digest | None]) -> Digest:
 
 def _known(key: Digest | None) -> Digest:
     if key is None:
-        raise Unsupported(
-            "a directory as the base of a stage is not supported yet",
-            hint="start from scratch and COPY --from the context",
-        )
+        raise ValueError("a directory of the caller cannot be the root of a step")
     return key
 
 

@@ -58,7 +58,7 @@ class RunSteps:
         `scratch` is an empty directory beside the trees. Raises: ProcessFailed, DockyardError, Cancelled.
         """
         # Loaded here because a build that finds everything in the cache starts no container.
-        from builder.executor import Step
+        from builder.executor import Step, StepNotStarted
         from builder.executor.secrets import SecretFile
 
         lowest_first = self._layers.trees(base.layers)
@@ -79,15 +79,18 @@ class RunSteps:
                 secret_env=variables,
                 mounts=self._mounts.open(vertex, operation, inputs, scratch, stack),
             )
-            exit_code = self._started().run(
-                step,
-                on_output=lambda source, output: self._stream.log(
-                    vertex.digest, 1 if source == 1 else 2, output
-                ),
-                cancelled=self._cancelled,
-            )
+            try:
+                exit_code = self._started().run(
+                    step,
+                    on_output=lambda source, output: self._stream.log(
+                        vertex.digest, 1 if source == 1 else 2, output
+                    ),
+                    cancelled=self._cancelled,
+                )
+            except StepNotStarted as error:
+                raise ProcessFailed(vertex, operation, error.message, hint=error.hint) from error
         if exit_code != 0:
-            raise ProcessFailed(vertex, operation, exit_code)
+            raise ProcessFailed(vertex, operation, f"exit code: {exit_code}", exit_code=exit_code)
         return self._layers.adopt(upper)
 
     def _reveal(self, operation: Exec) -> tuple[tuple[SecretFile, ...], tuple[tuple[str, str], ...]]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from builder.system.quoting import quote
 from frontend.dockerfile import grammar
-from frontend.dockerfile.characters import SPACES, quote, split_blanks
+from frontend.dockerfile.characters import SPACES, split_blanks
 
 if TYPE_CHECKING:
     from lark import Token, Tree

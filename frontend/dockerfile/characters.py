@@ -1,7 +1,7 @@
-"""White space and quoting as the language counts them.
+"""White space as the language counts it.
 
 Python's own notion of white space is not the language's: `str.strip()` also takes the separators 0x1c to
-0x1f, and `str.splitlines()` many more. Source: Go's unicode.IsSpace and strconv.Quote.
+0x1f, and `str.splitlines()` many more. Source: Go's unicode.IsSpace.
 """
 
 from __future__ import annotations
@@ -18,28 +18,8 @@ BLANKS: Final = "\t\v\f\r "
 """White space that separates an instruction from its arguments, and the words of plain lists."""
 
 _BLANK_RUN: Final = re.compile(f"[{BLANKS}]+")
-_ESCAPES: Final = {
-    "\\": "\\\\", '"': '\\"', "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
-    "\v": "\\v",
-}  # fmt: skip
 
 
 def split_blanks(text: str, maximum: int = 0) -> list[str]:
     """The words of `text`, without any notion of quotes; at most `maximum` cuts when that is not 0."""
     return _BLANK_RUN.split(text, maximum) if text else []
-
-
-def quote(text: str) -> str:
-    """`text` in double quotes, escaped the way messages and history show it."""
-    return f'"{"".join(map(_escape, text))}"'
-
-
-def _escape(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 
 MILLISECOND: Final = 1_000_000
 _SECOND: Final = 1000 * MILLISECOND

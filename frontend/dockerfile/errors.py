@@ -2,6 +2,7 @@
 
     DockerfileError       something in the file is wrong; knows the lines
     ├── DockerfileErrors  several such, found in one reading
+    ├── CircularDependency  a stage needs itself, over the lines that say so
     └── NotSupported      the file is right, and dockyard does not do this (yet)
     ExpansionError        a word cannot be expanded; gets its lines where the word stands
 
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
 
 class DockerfileError(LocatedError):
     """A mistake in a Dockerfile."""
+
+
+class CircularDependency(DockerfileError):
+    """A stage that needs itself; `way` are the lines that lead back to it, the last one first."""
+
+    def __init__(self, stage: str, way: Sequence[Location]) -> None:
+        super().__init__(f"circular dependency detected on stage: {stage}", location=way[0])
+        self.locations_on_the_way = tuple(way)
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """All places of the way."""
+        return self.locations_on_the_way
 
 
 class NotSupported(DockerfileError, Unsupported):

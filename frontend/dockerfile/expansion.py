@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 from frontend.dockerfile.errors import ExpansionError
 from frontend.dockerfile.substitution import find_matches, trim_prefix, trim_suffix
 from frontend.dockerfile.words import (

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from builder.graph import Git
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
 _BOOLEANS: Final = {

@@ -6,9 +6,10 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from builder.system.quoting import quote
 from frontend.dockerfile import tree
 from frontend.dockerfile.arguments import Pair, read_pairs, read_words
-from frontend.dockerfile.characters import quote, split_blanks
+from frontend.dockerfile.characters import split_blanks
 from frontend.dockerfile.heredocs import Heredoc, parse_marker
 from frontend.dockerfile.statement import FlagKind, Flags, Statement, StatementError, split_statement
 from frontend.dockerfile.suggestions import suggest

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from builder.graph.mounts import Sharing
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 from frontend.dockerfile.suggestions import did_you_mean
 
 if TYPE_CHECKING:

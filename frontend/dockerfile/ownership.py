@@ -7,7 +7,7 @@ from typing import Final
 
 from builder.graph import Owner
 
-_NUMBER: Final = re.compile(r"[0-9]+", re.ASCII)
+_NUMBER: Final = re.compile(r"\+?[0-9]+", re.ASCII)
 _OCTAL: Final = re.compile(r"[0-7]{1,32}", re.ASCII)
 _SYMBOLIC_CLAUSE: Final = r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+"
 _SYMBOLIC: Final = re.compile(rf"{_SYMBOLIC_CLAUSE}(?:,{_SYMBOLIC_CLAUSE})*")
@@ -20,16 +20,18 @@ class InvalidOwnership(Exception):
 
 
 def read_owner(text: str) -> Owner:
-    """The owner that `user[:group]` names; an empty user is root.
+    """The owner that `user[:group]` names; `root` and an empty name are 0.
 
     Numbers that no file system can hold are refused: read as names they would silently become root.
     Raises: InvalidOwnership.
     """
     user, colon, group = text.partition(":")
-    return Owner(_read_id(user) if user else 0, _read_id(group) if colon and group else None)
+    return Owner(_read_id(user), _read_id(group) if colon else None)
 
 
 def _read_id(text: str) -> int | str:
+    if text in ("", "root"):
+        return 0
     if not _NUMBER.fullmatch(text):
         return text
     if len(text) > len(str(_MAX_ID)) or int(text) > _MAX_ID:

@@ -89,7 +89,7 @@ def _arrange(
     arguments = tuple(each for each in before if isinstance(each, tree.Arg))
     if len(arguments) < len(before):
         stray = next(each for each in before if not isinstance(each, tree.Arg))
-        raise _parse_error("no build stage in current context", stray.location)
+        raise DockerfileError("no build stage in current context", location=stray.location)
     if not starts:
         raise DockerfileError("dockerfile contains no stages to build", location=None)
     stages: list[tree.Stage] = []

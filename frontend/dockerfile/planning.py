@@ -7,14 +7,15 @@ needed ones are resolved and built.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from builder.oci.reference import InvalidReference, parse_reference
 from builder.platforms import InvalidPlatform, Platform, parse_platform
-from frontend.dockerfile.characters import quote
-from frontend.dockerfile.errors import DockerfileError
+from builder.system.quoting import quote
+from frontend.dockerfile.errors import CircularDependency, DockerfileError
 from frontend.dockerfile.expansion import names_in
 from frontend.dockerfile.mounts import InvalidMount, mount_source
 from frontend.dockerfile.scope import expand_at
@@ -30,24 +31,35 @@ SCRATCH: Final = "scratch"
 _INDEX: Final = re.compile(r"[+-]?[0-9]{1,9}")
 
 
+class Source(NamedTuple):
+    """What a `--from` or a mount of the instruction at `location` means: a stage, None for anything else."""
+
+    stage: int | None
+    location: Location
+
+
 class PlannedStage(msgspec.Struct, frozen=True, kw_only=True):
     """A stage with its FROM line understood.
 
     `parent` is the stage that it is based on, None for an image, whose name is `image`; `platform` is what
-    `--platform` asks for. `sources` has, for each `--from` and each mount, the stage that it means, None for
-    anything else.
+    `--platform` asks for. `sources` has one for each `--from` and each mount.
     """
 
     stage: Stage
     parent: int | None
     image: str
     platform: Platform | None
-    sources: tuple[int | None, ...]
+    sources: tuple[Source, ...]
+
+    @property
+    def copied(self) -> dict[int, Location]:
+        """The stages that this one copies from or mounts, and the lines that say so."""
+        return {each.stage: each.location for each in self.sources if each.stage is not None}
 
     @property
     def dependencies(self) -> set[int]:
         """The stages that must be there before this one."""
-        return {index for index in (self.parent, *self.sources) if index is not None}
+        return {*self.copied, *(() if self.parent is None else (self.parent,))}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +75,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def label(self, index: int) -> str:
         """What progress calls the stage: nothing when it is all there is."""
-        is_single = len(self.stages) == 1 and None not in self.stages[0].sources
+        is_single = len(self.stages) == 1 and all(each.stage is not None for each in self.stages[0].sources)
         return "" if is_single else self.stages[index].stage.display_name
 
     def needed(
@@ -160,14 +172,17 @@ def _read_platform(
 
 def sources_of(
     instructions: Iterable[Instruction], names: Mapping[str, int], *, stages: int, escape: str
-) -> tuple[int | None, ...]:
-    """The stages that `instructions` copy from or mount; None for what is no stage. Raises: DockerfileError."""
-    sources: list[int | None] = []
+) -> tuple[Source, ...]:
+    """What `instructions` copy from or mount. Raises: DockerfileError."""
+    sources: list[Source] = []
     for each in instructions:
         if isinstance(each, Copy) and each.source_stage:
-            sources.append(find_source(each, names, stages=stages, escape=escape))
+            found = find_source(each, names, stages=stages, escape=escape)
+            sources.append(Source(found, each.location))
         elif isinstance(each, Run):
-            sources.extend(_mounted(text, names, each.location) for text in each.mounts)
+            sources.extend(
+                Source(_mounted(text, names, each.location), each.location) for text in each.mounts
+            )
     return tuple(sources)
 
 
@@ -216,6 +231,9 @@ def _find_target(target: str, dockerfile: Dockerfile, names: Mapping[str, int]) 
     if not target:
         return len(dockerfile.stages) - 1
     index = names.get(target.lower())
+    if index is None and _INDEX.fullmatch(target) and 0 <= int(target) < len(dockerfile.stages):
+        # BuildKit knows names only; no name begins with a digit.
+        index = int(target)
     if index is None:
         raise DockerfileError(
             f"target stage {quote(target)} could not be found{did_you_mean(target, names)}", location=None
@@ -224,7 +242,10 @@ def _find_target(target: str, dockerfile: Dockerfile, names: Mapping[str, int]) 
 
 
 def _check_cycles(stages: Sequence[PlannedStage]) -> None:
-    """Depth first from each stage; without recursion, because a file may chain thousands of stages."""
+    """Depth first from each stage; without recursion, because a file may chain thousands of stages.
+
+    What a stage is based on stands before it, and is part of no circle.
+    """
     done: set[int] = set()
     for root in range(len(stages)):
         path: dict[int, list[int]] = {}
@@ -232,7 +253,7 @@ def _check_cycles(stages: Sequence[PlannedStage]) -> None:
         while enter is not None or path:
             if enter is not None:
                 done.add(enter)
-                path[enter] = sorted(stages[enter].dependencies)
+                path[enter] = sorted(stages[enter].copied)
                 enter = None
             current = next(reversed(path))
             if not path[current]:
@@ -240,10 +261,8 @@ def _check_cycles(stages: Sequence[PlannedStage]) -> None:
                 continue
             dependency = path[current].pop(0)
             if dependency in path:
-                origin = stages[root].stage
-                raise DockerfileError(
-                    f"circular dependency detected on stage: {origin.display_name}",
-                    location=origin.origin.location,
-                )
+                way = [*path, dependency]
+                places = [stages[here].copied[there] for here, there in pairwise(way)]
+                raise CircularDependency(stages[root].stage.display_name, places[::-1])
             if dependency not in done:
                 enter = dependency

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 _RANGE: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")

@@ -23,7 +23,6 @@ _UNCHANGED: Final = (
     "a copy's layer holds what was copied, also where the same file was there: nothing is compared"
 )
 _LINKED: Final = "a hard link to a file of a lower layer stays one: BuildKit's layer holds the new name only"
-_STUBS: Final = "what a step's own mounts need is not left in the layer"
 _OPAQUE: Final = (
     "a directory that was made anew hides all below it by one opaque mark; BuildKit names each path"
 )
@@ -31,6 +30,9 @@ _NOT_STARTED: Final = (
     "a program that cannot be started is 126 or 127, as in a shell; BuildKit says what runc says"
 )
 _CLEARER: Final = "the same fault in other words, which say what and where, or what to do"
+_NO_ID: Final = (
+    "a number that no file can have is refused; BuildKit takes it for an unknown name, which is root"
+)
 _WITH_PLACE: Final = "the place in the Dockerfile is shown, where BuildKit shows none"
 _WHITEOUTS: Final = (
     "a name that means a deletion in layers is refused; BuildKit's image lacks other files for it"
@@ -44,8 +46,6 @@ ACCEPTED: Final = (
     Accepted("run-files-are-changed-and-removed", "* links", _LINKED),
     Accepted("run-a-hard-link-to-a-file-of-the-layer-below", "* 'f'", _LINKED),
     Accepted("run-a-hard-link-to-a-file-of-the-layer-below", "* links", _LINKED),
-    Accepted("run-the-environment-of-a-step-on-nothing", "*", _STUBS),
-    Accepted("run-an-image-without-the-directories-that-are-mounted", "*", _STUBS),
     Accepted("run-a-directory-is-replaced-by-a-new-one-of-the-same-name", "layer 2 *", _OPAQUE),
     Accepted("run-a-directory-becomes-a-file-and-a-file-a-directory", "layer 2 *", _OPAQUE),
     Accepted("run-a-command-that-is-not-*", "message", _NOT_STARTED),
@@ -69,6 +69,12 @@ ACCEPTED: Final = (
     Accepted("stages-a-platform-that-the-base-does-not-have", "message", _CLEARER),
     Accepted("stages-an-unknown-base", "message", _CLEARER),
     Accepted("heredocs-names-with-blanks-and-escapes-in-bodies", "message", _CLEARER),
+    Accepted(
+        "owners-ids-up-to-the-largest",
+        "message",
+        _NEWER,
+    ),
+    Accepted("owners-an-id-that-is-none", "message", _NO_ID),
     Accepted("copy-from-an-index-that-no-stage-has", "excerpt", _WITH_PLACE),
     Accepted("copy-from-a-variable-in-the-name-of-a-stage", "excerpt", _WITH_PLACE),
     Accepted(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from builder.system.quoting import quote
 from frontend.dockerfile import tree
-from frontend.dockerfile.characters import quote
 from frontend.dockerfile.checks import rules
 from frontend.dockerfile.paths import clean
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 from frontend.dockerfile.errors import DockerfileError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from builder.oci.reference import InvalidReference, parse_reference
-from frontend.dockerfile.characters import quote, split_blanks
+from builder.system.quoting import quote
+from frontend.dockerfile.characters import split_blanks
 from frontend.dockerfile.checks import rules
 from frontend.dockerfile.errors import DockerfileError, ExpansionError
 from frontend.dockerfile.expansion import expand, names_in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 from frontend.dockerfile.checks import rules
 from frontend.dockerfile.checks.wholefile import FileChecks, default_variables
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from builder.graph import Copy, File, MakeDirectory, Merge, Owner, Vertex
+from builder.system.quoting import quote
 from frontend.dockerfile import tree
-from frontend.dockerfile.characters import quote
 from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
 from frontend.dockerfile.conversion.inline import inline_files
 from frontend.dockerfile.conversion.remotes import convert_remotes
@@ -128,7 +128,7 @@ def _copy_source(stage: StageConversion, node: tree.Copy) -> Vertex | None:
                 f"cannot copy from stage {quote(name)}, it needs to be defined before current stage {quote(own)}",
                 location=node.location,
             )
-        return stage.states[index].vertex
+        return stage.states[index].source
     if name == SCRATCH:
         return None
     if context := scene.images.context(name, scene.platform):

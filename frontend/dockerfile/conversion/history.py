@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from builder.graph import Location
     from frontend.dockerfile.scope import Epoch
 
+EXPORTER: Final = "buildkit.exporter.image.v0"
+"""The comment of an entry that no instruction made."""
+
 _COMMENT: Final = "buildkit.dockerfile.v0"
 
 

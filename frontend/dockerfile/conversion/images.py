@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from builder.graph import Description, Image, Local, Location, Vertex, vertex
+from builder.graph import Copy, Description, File, Image, Local, Location, Owner, Vertex, vertex
 from builder.oci.reference import parse_reference
 from builder.system.errors import Cancelled, DockyardError
 from frontend.dockerfile.errors import DockerfileError
@@ -83,6 +83,13 @@ def context_vertex(name: str, context: NamedContext, location: Location) -> Vert
         case LocalContext():
             description = Description(name=f"[context {name}] load from client", location=location)
             return vertex(Local(name=context.name, exclude=context.exclude), description=description)
+
+
+def directory_layer(name: str, directory: Vertex, location: Location) -> Vertex:
+    """The vertex of the layer that the context `name`, a directory, becomes where it is a stage's base."""
+    copy = Copy(input=0, sources=("/",), destination="/", owner=Owner(0, 0))
+    description = Description(name=f"local source for {name}", location=location)
+    return vertex(File(base=None, actions=(copy,)), directory, description=description)
 
 
 def build_context(exclude: tuple[str, ...]) -> Vertex:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.oci.config import Healthcheck
-from frontend.dockerfile.characters import SPACES, quote
+from builder.system.quoting import quote
+from frontend.dockerfile.characters import SPACES
 from frontend.dockerfile.durations import format_duration
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.ports import InvalidPort, read_ports

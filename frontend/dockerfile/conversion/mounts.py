@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from builder.graph import BindMount, CacheMount, SecretMount, SshMount, TmpfsMount
-from frontend.dockerfile.characters import quote
+from builder.system.quoting import quote
 from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.mounts import InvalidMount, Mount, read_mount
@@ -150,7 +150,7 @@ def _vertex(stage: StageConversion, node: Run, mount: Mount) -> Vertex | None:
                 f"cannot mount from stage {quote(name)} to {quote(mount.target)}, "
                 "stage needs to be defined before current command"
             )
-        return stage.states[index].vertex
+        return stage.states[index].source
     if name == SCRATCH:
         return None
     if context := scene.images.context(name, scene.platform):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from builder.oci.config import DEFAULT_PATH, ContainerConfig, ImageConfig, scratch_config
-from frontend.dockerfile.conversion.history import HistoryLog
+from builder.oci.config import DEFAULT_PATH, ContainerConfig, History, ImageConfig, scratch_config
+from frontend.dockerfile.conversion.history import EXPORTER, HistoryLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from builder.graph import Location, Vertex
     from builder.platforms import Platform
@@ -28,7 +28,8 @@ class StageState:
     `variables` are what expansion and RUN see; `environment` holds the entries of the image config, which
     ARG never enters, by name. `declared` has the ARG names of the stage, inherited ones included, in order of
     appearance, with the value to show when the variable is not set. `triggers` are for what is built on the
-    stage. `has_directory`: a WORKDIR of the file has set the directory.
+    stage. `has_directory`: a WORKDIR of the file has set the directory. `context` is the
+    directory that the stage is based on, if it is one: then no instruction has made the lowest layer.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class StageState:
         self.declared: dict[str, str] = {}
         self.has_cmd = False
         self.has_directory = False
+        self.context: Vertex | None = None
         self.triggers: tuple[str, ...] = ()
         self.epoch = epoch
         self.history = HistoryLog(config.history, epoch)
@@ -62,6 +64,7 @@ class StageState:
         child.history = HistoryLog(parent.history, parent.epoch)
         child.declared = dict(parent.declared)
         child.has_directory = parent.has_directory
+        child.context = parent.context
         child.variables = dict(parent.variables)
         # Once more, on top: the config's own values win over an ARG of the parent.
         child._import_environment()
@@ -75,6 +78,12 @@ class StageState:
     def directory(self) -> str:
         """The working directory, as the config has it."""
         return self.config.working_dir or "/"
+
+    @property
+    def source(self) -> Vertex | None:
+        """What others copy from: of a directory that nothing was added to, no layer has to be made for that."""
+        is_bare = self.vertex is not None and self.vertex.inputs == (self.context,)
+        return self.context if is_bare else self.vertex
 
     @property
     def environment_pairs(self) -> tuple[tuple[str, str], ...]:
@@ -136,8 +145,14 @@ class StageState:
             author=self.author,
             created=self.epoch.rfc3339 if self.epoch else None,
             config=self.container(),
-            history=self.history.whole(),
+            history=(*self.history.whole(), *self._unnamed_entries()),
         )
+
+    def _unnamed_entries(self) -> Iterator[History]:
+        """As entries and layers are counted from below, it is the topmost layer that seems to have no entry."""
+        if self.context is not None and self.vertex is not None:
+            created = self.epoch.rfc3339 if self.epoch else None
+            yield History(created=created, created_by=self.vertex.description.name, comment=EXPORTER)
 
 
 def image_base(config: ImageConfig) -> ImageConfig:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from builder.graph import Target
 from builder.oci.config import scratch_config
 from frontend.dockerfile.conversion.checking import check_platform
-from frontend.dockerfile.conversion.images import context_vertex, image_name, image_vertex
+from frontend.dockerfile.conversion.images import context_vertex, directory_layer, image_name, image_vertex
 from frontend.dockerfile.conversion.scans import scan_extras
 from frontend.dockerfile.conversion.stage import StageConversion
 from frontend.dockerfile.conversion.state import StageState, empty_base, image_base
@@ -115,7 +115,10 @@ def _context_state(
     base = context_vertex(name, context, location)
     if isinstance(context, ImageContext):
         return _image_state(scene, context.image, base, platform=platform)
-    return StageState(empty, vertex=base, platform=platform, epoch=scene.epoch)
+    layer = directory_layer(name, base, location)
+    state = StageState(empty, vertex=layer, platform=platform, epoch=scene.epoch)
+    state.context = base
+    return state
 
 
 def _image_state(scene: Scene, image: ResolvedImage, base: Vertex, *, platform: Platform) -> StageState:

@@ -65,7 +65,7 @@ def find_needed(scene: Scene) -> Needed:
                     location=plan.stages[index].stage.origin.location,
                 )
             found = sources_of(fired, plan.names, stages=len(plan.stages), escape=scene.escape)
-            sources[index] = {source for source in found if source is not None and source != index}
+            sources[index] = {each.stage for each in found if each.stage not in (None, index)}
 
 
 def triggers_left_by(

@@ -47,11 +47,6 @@ def test_a_failing_run_shows_the_step_its_code_and_its_output(project: Project) 
     assert_sound(project)
 
 
-def test_a_directory_in_place_of_a_base_is_refused_in_words(project: Project) -> None:
-    outcome = project.build("FROM base\nRUN true\n", "--build-context", f"base={project.context}", "-t", "x")
-    assert outcome.code == 1 and "as the base of a stage is not supported yet" in outcome.err
-
-
 def test_a_failing_step_stops_its_siblings(project: Project) -> None:
     text = "FROM busybox AS a\nRUN sleep 60\nFROM busybox AS b\nRUN false\nFROM a\nCOPY --from=b / /\n"
     started = time.monotonic()

@@ -99,8 +99,8 @@ def test_a_file_beyond_all_measure_is_refused() -> None:
         ("", "the Dockerfile cannot be empty"),
         ("# only\n\n", "file with no instructions"),
         ("ARG A=1", "dockerfile contains no stages to build"),
-        ("RUN a", "dockerfile parse error on line 1: no build stage in current context"),
-        ("ARG A=1\nRUN a\nFROM b", "dockerfile parse error on line 2: no build stage in current context"),
+        ("RUN a", "no build stage in current context"),
+        ("ARG A=1\nRUN a\nFROM b", "no build stage in current context"),
     ],
 )
 def test_a_file_without_stages_is_refused(text: str, expected: str) -> None:

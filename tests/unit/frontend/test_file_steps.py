@@ -104,7 +104,7 @@ def test_a_destination_is_absolute_and_keeps_its_slash(destination: str, path: s
         ("u:g", Owner("u", "g")),
         (":2", Owner(0, 2)),
         ("a:b:c", Owner("a", "b:c")),
-        ("007:", Owner(7)),
+        ("007:", Owner(7, 0)),
         ("$U", Owner(0, 0)),
     ],
 )

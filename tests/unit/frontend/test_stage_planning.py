@@ -18,7 +18,7 @@ from dockerfiles import (
     vertices,
 )
 
-from builder.graph import Copy, Exec, File, Image
+from builder.graph import Copy, Exec, File, Image, Local
 from builder.oci.config import ContainerConfig
 from frontend import ImageContext, LocalContext, context_key
 
@@ -31,6 +31,10 @@ def test_the_last_stage_is_the_target_by_default() -> None:
     assert runs("FROM busybox\nRUN a\nFROM busybox\nRUN b") == ["b"]
 
 
+def test_a_target_is_found_by_number() -> None:
+    assert runs("FROM busybox\nRUN a\nFROM busybox\nRUN b", target="0") == ["a"]
+
+
 def test_a_target_is_found_by_name_in_any_case() -> None:
     assert runs("FROM busybox AS One\nRUN a\nFROM busybox\nRUN b", target="oNE") == ["a"]
 
@@ -39,7 +43,7 @@ def test_a_target_is_found_by_name_in_any_case() -> None:
     ("wanted", "reason"),
     [
         ("bulid", 'target stage "bulid" could not be found (did you mean build?)'),
-        ("0", 'target stage "0" could not be found'),
+        ("9", 'target stage "9" could not be found'),
         ("stage-0", 'target stage "stage-0" could not be found'),
     ],
 )
@@ -101,7 +105,11 @@ def test_copy_finds_its_stage_by_name_or_number(source: str) -> None:
         ("FROM busybox AS a\nCOPY --from=a x y", "circular dependency detected on stage: a"),
         ("FROM busybox\nCOPY --from=0 x y", "circular dependency detected on stage: stage-0"),
         (
-            "FROM busybox AS a\nCOPY --from=b x y\nFROM a AS b\nFROM busybox",
+            "FROM busybox AS a\nCOPY --from=b x y\nFROM a AS b\nFROM busybox AS c\nCOPY --from=a x y",
+            'cannot copy from stage "b", it needs to be defined before current stage "a"',
+        ),
+        (
+            "FROM busybox AS a\nCOPY --from=b x y\nFROM busybox AS b\nCOPY --from=a x y\nFROM busybox",
             "circular dependency detected on stage: a",
         ),
         ("FROM $X", "base name ($X) should not be blank"),
@@ -169,8 +177,9 @@ def test_a_named_context_for_the_platform_comes_first() -> None:
     world = World()
     world.contexts["alpine"] = LocalContext("all")
     world.contexts["alpine::linux/amd64"] = LocalContext("some", exclude=("x",))
-    operation = last(target("FROM alpine", world))
-    assert (getattr(operation, "name", ""), getattr(operation, "exclude", ())) == ("some", ("x",))
+    built = target("FROM alpine", world)
+    assert built.vertex is not None
+    assert built.vertex.inputs[0].operation == Local(name="some", exclude=("x",))
 
 
 def test_a_named_context_takes_the_place_of_a_whole_stage() -> None:

@@ -22,7 +22,7 @@ from builder.graph.chmod import ChmodError, SymbolicMode, parse_mode
         ("+X-w", 0o644, 0o444),
         ("+X", 0o744, 0o755),
         ("-x+X", 0o744, 0o755),
-        ("-X", 0o755, 0o755),
+        ("-X", 0o755, 0o644),
         ("u=g+x", 0o640, 0o540),
         ("g=o", 0o741, 0o711),
         ("g=u", 0o2741, 0o2771),

@@ -36,7 +36,8 @@ ACCOUNTS = view(file("etc/passwd", PASSWD), file("etc/group", GROUP))
         (Owner("app", "root"), (10, 0)),
         (Owner("nobody"), (0, 0)),
         (Owner("nobody", "nogroup"), (0, 0)),
-        (Owner("app", "b:c"), (10, 0)),
+        (Owner("app", "b:c"), (10, 20)),
+        (Owner(7, "nogroup"), (7, 7)),
         (Owner("big"), (0, 0)),
     ],
 )
@@ -54,7 +55,7 @@ def test_account_file_may_be_a_link_inside_the_root() -> None:
     assert find_ids(Owner("app"), below) == Ids(10, 20)
 
 
-@pytest.mark.parametrize("number", [-1, 2**31, 2**32])
+@pytest.mark.parametrize("number", [-1, 2**32 - 1, 2**32])
 def test_numbers_that_would_wrap_around_are_refused(number: int) -> None:
     with pytest.raises(SnapshotError, match=r"is not the number of a user or group"):
         find_ids(Owner(0, number), view())
@@ -100,8 +101,8 @@ def test_account_file_of_any_size_is_read_to_a_limit() -> None:
 def test_any_bytes_in_the_account_files_give_numbers(content: bytes) -> None:
     uid, gid = find_ids(Owner("a", "b"), view(file("etc/passwd", content), file("etc/group", content)))
 
-    assert 0 <= uid < 2**31
-    assert 0 <= gid < 2**31
+    assert 0 <= uid < 2**32 - 1
+    assert 0 <= gid < 2**32 - 1
 
 
 @pytest.mark.parametrize(
