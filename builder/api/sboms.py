@@ -21,13 +21,14 @@ from builder.scanner.scans import DEFAULT_SECONDS, Scans
 from builder.scanner.syft import find_syft, syft
 from builder.scanner.template import Filling
 from builder.solver.workers import in_parallel
-from builder.system.errors import DockyardError, UsageError
+from builder.system.errors import Cancelled, DockyardError, UsageError
 from exporter.attest.statement import Attestation, Subject
 from exporter.outputs import CacheOnlyOutput
 from exporter.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from builder.api.inputs import Inputs
     from builder.api.workspace import Workspace
@@ -63,7 +64,9 @@ class _Job(NamedTuple):
 class Sboms:
     """Scans for one build. `choose` it before the build, ask `source` after."""
 
-    def __init__(self, choose: Callable[[str], Scanner], scans: Scans) -> None:
+    def __init__(self, choose: Callable[[str], Scanner], scans: Scans, folder: Path) -> None:
+        """`folder`: where documents lie while they are exported."""
+        self._folder = folder
         self._choose = choose
         self._scans = scans
 
@@ -83,7 +86,9 @@ class Sboms:
                 position, str(target.platform), solution.stacks[position], solution.extras[position]
             )
         ]
-        return _Source(jobs, self._scans, created=None if epoch is None else format_time(epoch * _BILLION))
+        return _Source(
+            jobs, self._scans, self._folder, created=None if epoch is None else format_time(epoch * _BILLION)
+        )
 
     def _jobs(
         self,
@@ -139,7 +144,7 @@ def open_sboms(
         cancelled=cancelled,
         seconds=seconds,
     )
-    return Sboms(choose, scans)
+    return Sboms(choose, scans, workspace.paths.work)
 
 
 def _seconds(value: str | None) -> float:
@@ -157,7 +162,12 @@ def _seconds(value: str | None) -> float:
 def _find_image(name: str, parameters: Mapping[str, str], inputs: Inputs) -> Scanner:
     """The scanner image for this machine, whatever the platforms of the build."""
     full = str(parse_reference(name))
-    found = inputs.image(full, host_platform(), location=_COMMAND_LINE)
+    try:
+        found = inputs.image(full, host_platform(), location=_COMMAND_LINE)
+    except Cancelled:
+        raise
+    except DockyardError as error:
+        raise DockyardError(f"scanner {full}: {error.message}", hint=error.hint) from error
     config = found.config.config
     args = (*(config.entrypoint or ()), *(config.cmd or ()))
     if not args:
@@ -181,7 +191,8 @@ def _find_image(name: str, parameters: Mapping[str, str], inputs: Inputs) -> Sca
 class _Source:
     """The `AttestationSource` of one build."""
 
-    def __init__(self, jobs: Sequence[_Job], scans: Scans, *, created: str | None) -> None:
+    def __init__(self, jobs: Sequence[_Job], scans: Scans, folder: Path, *, created: str | None) -> None:
+        self._folder = folder
         self._jobs = jobs
         self._scans = scans
         self._created = created
@@ -217,7 +228,7 @@ class _Source:
         subjects = tuple(Subject(each.name, each.digest) for each in document.subjects)
         return Attestation(
             predicate_type=SPDX,
-            predicate=msgspec.Raw(b"".join(document.pieces(filling))),
+            predicate=msgspec.Raw(document.render(filling, self._folder)),
             subjects=subjects or None,
             filename=document.filename,
         )

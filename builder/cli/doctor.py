@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def command(form: str) -> int:
     """Say what this machine has and lacks. Changes nothing. Ends with 1 if something is missing."""
     from builder.executor.checks import check_machine
+    from builder.scanner.checks import check_scanner
 
-    checks = tuple(check_machine())
+    checks = (*check_machine(), check_scanner())
     if form == "json":
         from builder.oci.digest import encode_json
 

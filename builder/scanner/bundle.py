@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -64,10 +65,17 @@ class ScannedDocument(msgspec.Struct, frozen=True, kw_only=True):
         """Those that the scanner gave it, if any."""
         return self.outline.subjects
 
-    def pieces(self, filling: Filling) -> Iterator[bytes | memoryview]:
-        """The document with `filling`; pieces are good until the next one is asked for."""
-        with self.path.open("rb") as file, _mapped(file.fileno()) as view:
-            yield from fill(view, self.outline.template, filling)
+    def render(self, filling: Filling, folder: Path) -> memoryview:
+        """The document with `filling`, mapped from a file without a name on the file system of `folder`."""
+        with (
+            self.path.open("rb") as file,
+            _mapped(file.fileno()) as view,
+            tempfile.TemporaryFile(dir=folder) as rendered,
+        ):
+            rendered.writelines(fill(view, self.outline.template, filling))
+            rendered.flush()
+            with _mapped(rendered.fileno()) as result:
+                return result
 
 
 class _Statement(msgspec.Struct):

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from msgspec import Raw
 
@@ -27,14 +27,6 @@ Kind: TypeAlias = Literal["created", "identity", "creators", "comment"]
 
 _RANDOM: Final = re.compile(rb'-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"$')
 _UUID_LENGTH: Final = 36
-
-
-class Sink(Protocol):
-    """Where a document is written."""
-
-    def write(self, chunk: bytes, /) -> object:
-        """Appends `chunk`."""
-        ...
 
 
 class Hole(msgspec.Struct, frozen=True, array_like=True):
@@ -67,7 +59,7 @@ class Filling(msgspec.Struct, frozen=True, kw_only=True):
 class _Writer:
     """Writes a document, hashes what is not in holes, and notes where these are."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
         self._offset = 0
         self._hash = sha256()
@@ -87,7 +79,7 @@ class _Writer:
     def _put(self, chunk: bytes | Raw) -> None:
         view = memoryview(chunk)
         self._offset += view.nbytes
-        self._sink.write(view)  # type: ignore[arg-type]
+        self._sink.write(view)
 
 
 class _File(msgspec.Struct):
@@ -95,48 +87,52 @@ class _File(msgspec.Struct):
     comment: str = ""
 
 
-class _Document(msgspec.Struct):
-    """As far as it must be known before anything is written."""
-
-    created: dict[str, msgspec.Raw] = msgspec.field(name="creationInfo")
-    files: list[msgspec.Raw] = []
+class _Unreadable(Exception):
+    """Something is not as SPDX has it."""
 
 
-def write_template(document: Raw, sink: Sink, *, locate: Locate | None, is_ours: bool) -> Template:
-    """Writes the SPDX `document` to `sink` and notes the places to fill in.
+def write_template(document: Raw, sink: BinaryIO, *, locate: Locate | None, is_ours: bool) -> Template:
+    """Writes the SPDX `document` to the new file `sink` and notes the places to fill in.
 
     With `locate` these are comments of files and the list of creators; if the document `is_ours`, its time and
     the random part of its namespace, too. What cannot be read as SPDX is written as it is.
     """
     writer = _Writer(sink)
     try:
-        members = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
-        known = msgspec.json.decode(document, type=_Document)
-        files = None if locate is None else [msgspec.json.decode(each, type=_File) for each in known.files]
-    except msgspec.DecodeError:
+        _write_members(writer, document, locate=locate, is_ours=is_ours)
+    except (msgspec.DecodeError, _Unreadable):
+        sink.seek(0)
+        sink.truncate()
+        writer = _Writer(sink)
         writer.write(document)
-        return writer.finish()
+    return writer.finish()
+
+
+def _write_members(writer: _Writer, document: Raw, *, locate: Locate | None, is_ours: bool) -> None:
+    members = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    if "creationInfo" not in members:
+        raise _Unreadable
     for number, (name, value) in enumerate(members.items()):
         writer.write((b"," if number else b"{") + msgspec.json.encode(name) + b":")
         if name == "creationInfo":
-            _write_creation(writer, known.created, adds=locate is not None, is_ours=is_ours)
-        elif name == "files" and locate is not None and files is not None:
-            _write_files(writer, known.files, files, locate)
+            _write_creation(writer, value, adds=locate is not None, is_ours=is_ours)
+        elif name == "files" and locate is not None:
+            _write_files(writer, value, locate)
         elif name == "documentNamespace" and is_ours and _RANDOM.search(bytes(value)):
             _write_namespace(writer, bytes(value))
         else:
             writer.write(value)
     writer.write(b"}")
-    return writer.finish()
 
 
-def _write_creation(writer: _Writer, members: dict[str, Raw], *, adds: bool, is_ours: bool) -> None:
+def _write_creation(writer: _Writer, creation: Raw, *, adds: bool, is_ours: bool) -> None:
+    members = msgspec.json.decode(creation, type=dict[str, msgspec.Raw])
     writer.write(b"{")
     for number, (name, value) in enumerate(members.items()):
         writer.write((b"," if number else b"") + msgspec.json.encode(name) + b":")
         if name == "creators" and adds:
-            text = bytes(value).rstrip()
-            writer.write(text[:-1].rstrip())
+            msgspec.json.decode(value, type=list[str])
+            writer.write(bytes(value).rstrip()[:-1].rstrip())
             writer.hole("creators")
             writer.write(b"]")
         elif name == "created" and is_ours:
@@ -146,9 +142,11 @@ def _write_creation(writer: _Writer, members: dict[str, Raw], *, adds: bool, is_
     writer.write(b"}")
 
 
-def _write_files(writer: _Writer, values: Sequence[Raw], files: Sequence[_File], locate: Locate) -> None:
+def _write_files(writer: _Writer, files: Raw, locate: Locate) -> None:
     writer.write(b"[")
-    for number, (value, file) in enumerate(zip(values, files, strict=True)):
+    # Views, each of a few bytes; hundreds of thousands of decoded files would take more room than their text.
+    for number, value in enumerate(msgspec.json.decode(files, type=list[msgspec.Raw])):
+        file = msgspec.json.decode(value, type=_File)
         if number:
             writer.write(b",")
         layer = None if file.comment else locate(file.name.removeprefix("./").lstrip("/"))

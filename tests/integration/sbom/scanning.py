@@ -12,6 +12,7 @@ from exporter.attest.options import SbomOptions
 from exporter.outputs import OciOutput
 
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
 
     from builder.progress.events import Event
@@ -73,8 +74,8 @@ class Laboratory:
         self.context = folder / "context"
         self.context.mkdir()
         self.root = root
-        self._layout = folder / "layout"
-        self._contexts = contexts
+        self.layout = folder / "layout"
+        self.contexts = contexts
 
     def write(self, path: str, content: str | bytes = "") -> None:
         target = self.context / path
@@ -88,22 +89,23 @@ class Laboratory:
         platforms: tuple[str, ...] = (),
         epoch: int | None = None,
         sbom: SbomOptions | None = None,
+        cancel: threading.Event | None = None,
         **more: Any,
     ) -> Scanned:
-        shutil.rmtree(self._layout, ignore_errors=True)
+        shutil.rmtree(self.layout, ignore_errors=True)
         events: list[Event] = []
         options = BuildOptions(
             context=str(self.context),
             dockerfile_text=dockerfile.encode(),
-            build_contexts=self._contexts,
+            build_contexts=self.contexts,
             platforms=platforms,
             root=self.root,
             sbom=sbom or SbomOptions(),
-            outputs=(OciOutput(dest=self._layout, tar=False, epoch=epoch),),
+            outputs=(OciOutput(dest=self.layout, tar=False, epoch=epoch),),
             **more,
         )
-        build(options, on_event=events.append)
-        return Scanned(self._layout, events)
+        build(options, on_event=events.append, cancel=cancel)
+        return Scanned(self.layout, events)
 
 
 def packages(document: dict[str, Any]) -> set[str]:

@@ -44,7 +44,8 @@ def bundled(output: Path, scanner: Scanner = SCANNER) -> dict[str, object]:
     make_bundle(output, bundle, scanner, locate=lambda _path: 0)
     filling = Filling(layers=("sha256:aa",))
     return {
-        document.filename: json.loads(b"".join(document.pieces(filling))) for document in open_bundle(bundle)
+        document.filename: json.loads(bytes(document.render(filling, output)))
+        for document in open_bundle(bundle)
     }
 
 
