@@ -16,6 +16,7 @@ from builder.cli.build_flags import PARAMETERS, BuildFlags
 from builder.cli.call import answer, read_call
 from builder.cli.report import FAILED, INTERRUPTED, print_error, print_line
 from builder.cli.settings import Settings, require_root
+from builder.cli.signing_values import signing_options
 from builder.progress.modes import choose_mode, open_renderer
 from builder.progress.renderer import Display
 from builder.system.errors import Cancelled, DockyardError, Unsupported, UsageError
@@ -98,6 +99,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         shm_size=values.size("--shm-size", flags.shm_size) if flags.shm_size else 0,
         ulimits=values.ulimits(flags.ulimit),
         cgroup_parent=flags.cgroup_parent,
+        signing=signing_options(flags.sign, os.environ),
     )
 
 

@@ -50,6 +50,7 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     check: bool
     driver: str | None
     jobs: int | None
+    sign: tuple[str, ...]
 
 
 def _text(*names: str, help: str, metavar: str = "TEXT", default: str | None = None) -> click.Option:  # noqa: A002
@@ -107,6 +108,7 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
         help="The image store to write to.",
     ),
     click.Option(["--jobs"], type=click.IntRange(min=1), metavar="N", help="Steps that run at once at most."),
+    _many("--sign", metavar="key=FILE|env://VAR", help="Sign the image with this key; may be repeated."),
     refused_option("--cache-from", help="Take cache from elsewhere."),
     refused_option("--cache-to", help="Give cache to elsewhere."),
     refused_option("--attest", help="Attestations to attach."),

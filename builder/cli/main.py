@@ -36,6 +36,7 @@ class _Commands(LazyGroup):
         "save": ("builder.cli.save", "Write images to an OCI archive"),
         "load": ("builder.cli.load", "Take images from an OCI archive or layout"),
         "run": ("builder.cli.run", "Run a program of an image"),
+        "sign": ("builder.cli.sign", "Sign an image and what is said of it"),
         "verify": ("builder.cli.verify", "Check an image's attestations"),
         "store": ("builder.cli.store", "Choose and tend image stores"),
         "doctor": ("builder.cli.doctor", "Say what this machine has and lacks"),

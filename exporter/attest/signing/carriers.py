@@ -26,8 +26,11 @@ from exporter.attest.signing.text64 import encode64
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Role = Literal["signatures", "attestations", "bundle"]
-"""What a carrier holds: all image signatures, all attestations, or one bundle."""
+TagRole = Literal["signatures", "attestations"]
+"""What a carrier of the tag form holds: all image signatures, or all attestations."""
+
+Role = Literal[TagRole, "bundle"]
+"""What a carrier holds: one bundle in the other form."""
 
 SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 """Annotation of a layer of the tag form: the signature over the layer's blob, in base64."""
@@ -52,7 +55,7 @@ class Carrier(msgspec.Struct, frozen=True, kw_only=True):
         return self.documents[-1].descriptor
 
 
-def carrier_tag(role: Literal["signatures", "attestations"], subject: Digest) -> str:
+def carrier_tag(role: TagRole, subject: Digest) -> str:
     """The tag under which a registry keeps such a carrier."""
     return f"sha256-{subject.hex}.{_SUFFIXES[role]}"
 
@@ -68,20 +71,26 @@ def attestation_layer(envelope: bytes, predicate_type: str) -> Document:
 
 
 def tag_carrier(
-    role: Literal["signatures", "attestations"],
+    role: TagRole,
     subject: Descriptor,
     layers: Sequence[Document],
     *,
     before: Sequence[Descriptor] = (),
 ) -> Carrier:
     """The carrier of `layers`; `before` are layers that one had already, which stay in front."""
-    added = [each for each in _distinct(layers) if not any(_same(each.descriptor, old) for old in before)]
-    described = (*before, *(each.descriptor for each in added))
+    described = merged_layers(before, [layer.descriptor for layer in layers])
     config = _blob(_config(described), OCI_CONFIG, {})
-    manifest = Manifest(
-        schema_version=2, media_type=OCI_MANIFEST, config=config.descriptor, layers=tuple(described)
-    )
-    return Carrier(role=role, subject=subject, documents=(*added, config, _document(manifest)))
+    manifest = Manifest(schema_version=2, media_type=OCI_MANIFEST, config=config.descriptor, layers=described)
+    return Carrier(role=role, subject=subject, documents=(*layers, config, _document(manifest)))
+
+
+def merged_layers(before: Sequence[Descriptor], added: Sequence[Descriptor]) -> tuple[Descriptor, ...]:
+    """`before`, and behind it those of `added` that are not among it, each once."""
+    merged = list(before)
+    for layer in added:
+        if not any(_same(layer, other) for other in merged):
+            merged.append(layer)
+    return tuple(merged)
 
 
 def bundle_carrier(subject: Descriptor, bundle: bytes, predicate_type: str) -> Carrier:
@@ -113,14 +122,6 @@ def _config(layers: Sequence[Descriptor]) -> bytes:
             "config": {},
         }
     )
-
-
-def _distinct(layers: Sequence[Document]) -> list[Document]:
-    kept: list[Document] = []
-    for layer in layers:
-        if not any(_same(layer.descriptor, each.descriptor) for each in kept):
-            kept.append(layer)
-    return kept
 
 
 def _same(one: Descriptor, other: Descriptor) -> bool:
