@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions, BuildResult
     from builder.api.sboms import Sboms
+    from builder.api.signing import ImageSigner
     from builder.api.workspace import Workspace
     from builder.executor import Executor
     from builder.platforms import Platform
@@ -103,7 +104,9 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             with_extras=sboms is not None,
         )
         sources = () if sboms is None else (sboms.source(targets, solution, outputs),)
-        export = Export(targets, solution, workspace, stream, destinations, sources=sources)
+        export = Export(
+            targets, solution, workspace, stream, destinations, sources=sources, signer=_signer(options)
+        )
         forced = options.build_args.get("BUILDKIT_MULTI_PLATFORM", "").lower() in ("1", "true")
         exported = export.deliver(destinations.outputs, multi_platform=forced)
         return msgspec.structs.replace(exported, cached=solution.cached, executed=solution.executed)
@@ -113,6 +116,14 @@ def _platforms(options: BuildOptions) -> tuple[Platform, ...]:
     if options.definition is not None:
         return tuple(target.platform for target in options.definition)
     return parse_platforms(options.platforms) or (host_platform(),)
+
+
+def _signer(options: BuildOptions) -> ImageSigner | None:
+    if options.signing is None:
+        return None
+    from builder.api.signing import ImageSigner
+
+    return ImageSigner(options.signing)
 
 
 def _open_executor(options: BuildOptions, workspace: Workspace, stack: ExitStack) -> Executor:

@@ -51,8 +51,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from builder.api.destinations import Destinations
+    from builder.api.signing import ImageSigner
     from builder.api.workspace import Workspace
     from builder.graph import Target
+    from builder.oci.descriptor import Descriptor
     from builder.platforms import Platform
     from builder.progress.stream import Stream
     from builder.solver.solve import Solution
@@ -79,9 +81,11 @@ class Export:
         destinations: Destinations,
         *,
         sources: Sequence[AttestationSource] = (),
+        signer: ImageSigner | None = None,
     ) -> None:
-        """`sources` say what is attested; none of them is asked before the targets have been solved."""
+        """`signer` signs images. `sources` say what is attested; none is asked before the targets are solved."""
         self._sources = sources
+        self._signer = signer
         self._targets = targets
         self._solution = solution
         self._workspace = workspace
@@ -138,7 +142,12 @@ class Export:
 
     def _to_image(self, output: ImageOutput, *, multi_platform: bool) -> BuildResult:
         delivery = ImageDelivery(
-            output, self._workspace, self._destinations, trees=self._unpacked, part=self._part
+            output,
+            self._workspace,
+            self._destinations,
+            signer=self._signer,
+            trees=self._unpacked,
+            part=self._part,
         )
         with self._exporting(output, "image") as vertex:
             assembled = self._assemble(
@@ -167,11 +176,24 @@ class Export:
             entries = layout_entries(assembled.root, output.references, created=_created(output))
             with self._part(vertex, "sending tarball") as sent:
                 if isinstance(output, OciOutput):
+                    entries = self._with_signatures(entries, assembled, output)
                     write_oci(content, entries, output, stdout=sys.stdout.fileno(), progress=sent.blob)
                 else:
                     write_docker(content, entries, output, stdout=sys.stdout.fileno(), progress=sent.blob)
             result = _result(assembled, output, map(str, output.references))
             return replace(result, image_id=_config_id(assembled))
+
+    def _with_signatures(
+        self, entries: tuple[Descriptor, ...], assembled: Assembled, output: OciOutput
+    ) -> tuple[Descriptor, ...]:
+        """`entries` of a layout, with those for the signatures of this build."""
+        if self._signer is None:
+            return entries
+        from builder.api.signing import with_signatures
+
+        content, names = self._workspace.lease.content, output.references
+        self._signer.sign(content, assembled.root, names[0] if names else None)
+        return with_signatures(content, entries)
 
     def _to_engine(self, output: LoadOutput, *, multi_platform: bool) -> BuildResult:
         engine = find_engine(os.environ)

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
     from builder.api.destinations import Destinations
     from builder.api.metering import Meter
+    from builder.api.signing import ImageSigner
     from builder.api.workspace import Workspace
     from builder.oci.descriptor import Descriptor
     from builder.oci.digest import Digest
     from builder.platforms import Platform
     from builder.store.containerd.store import ContainerdStore
     from exporter.assemble import Assembled
+    from exporter.attest.signing.carriers import Carrier
     from exporter.outputs import ImageOutput
 
 _DANGLING: Final = "moby-dangling"
@@ -43,13 +45,15 @@ class ImageDelivery:
         workspace: Workspace,
         destinations: Destinations,
         *,
+        signer: ImageSigner | None,
         trees: Callable[[Platform], None],
         part: Callable[[Digest, str], AbstractContextManager[Meter]],
     ) -> None:
-        """`trees` unpacks a platform in the state root; `part` shows a part of a vertex."""
+        """`signer` signs the image; `trees` unpacks a platform here; `part` shows a part of a vertex."""
         self._output = output
         self._workspace = workspace
         self._destinations = destinations
+        self._signer = signer
         self._trees = trees
         self._part = part
         self._daemon = self._chosen_daemon()
@@ -107,6 +111,7 @@ class ImageDelivery:
         pusher = self._destinations.pusher
         assert pusher is not None
         write_image(assembled, self._workspace.lease.content, incomplete=self.may_be_incomplete)
+        self._sign(assembled)
         digest = assembled.root.digest
         for name in self._output.references:
             wanted = Reference(name.domain, name.path, digest=digest) if self._output.by_digest else name
@@ -120,6 +125,7 @@ class ImageDelivery:
                 images = self._workspace.store.images
                 store_image(assembled, self._workspace.lease, images, names=names, incomplete=incomplete)
                 self._note_rest(assembled, incomplete=incomplete)
+                self._sign(assembled)
             else:
                 self._send(assembled, self._daemon, kept)
         if self._output.unpack:
@@ -147,6 +153,15 @@ class ImageDelivery:
             labels=uncompressed_labels(assembled),
             progress=lambda _, done: kept.report(done),
         )
+        if self._signer is not None:
+            self._signer.keep(daemon, assembled.root, self._sign(assembled))
+
+    def _sign(self, assembled: Assembled) -> tuple[Carrier, ...]:
+        """Signs the image, whose documents are in the state root; doing so again changes nothing."""
+        if self._signer is None:
+            return ()
+        names = self._output.references
+        return self._signer.sign(self._workspace.lease.content, assembled.root, names[0] if names else None)
 
     def _unpack(self, assembled: Assembled) -> None:
         """Makes what the image has for this machine ready to run."""

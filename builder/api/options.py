@@ -19,7 +19,7 @@ from builder.oci.digest import Digest
 from builder.platforms import Platform
 from builder.store.containerd.address import Address
 from exporter.attest.options import SbomOptions
-from exporter.attest.signing.signing import SigningOptions
+from exporter.attest.signing.options import SigningOptions
 from exporter.outputs import Output
 
 Secret: TypeAlias = bytes | Callable[[], bytes]
@@ -39,8 +39,8 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     `agents` maps ids to sockets of SSH agents. `no_cache_filter` are names of stages. `extra_hosts` are
     (name, address), `ulimits` (name, soft, hard), `shm_size` is in bytes and 0 is the default. `driver` and
     `root` None: the selected and the default one. `jobs`: how many steps run at once at most; None: what
-    the machine's cores allow. `sbom`: what is in the result shall be listed. `signing`: what goes to an image store,
-    a registry or an OCI archive is signed. `containerd` is a daemon that goes before the selected store.
+    the machine's cores allow. `sbom`: what is in the result shall be listed. `signing`: what goes to an image
+    store, a registry or an OCI archive is signed. `containerd` is a daemon that goes before the selected store.
     """
 
     context: str | None = None

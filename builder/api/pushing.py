@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from builder.api.remainder import origin_of
+from builder.api.signing import push_signatures
 from builder.api.transfers import shown_on
 from builder.oci.digest import Digest
 from builder.oci.reference import Reference, parse_reference
@@ -94,7 +95,8 @@ def push_target(
     """Sends the image below `target` under the tag of `reference`, or by digest alone if it has none.
 
     `missing` has what the store lacks; `lend` knows repositories that have a blob, besides those that the
-    store remembers. Raises: RegistryError, BlobNotFound, InvalidDocument, Cancelled.
+    store remembers. Signatures over the image go along.
+    Raises: RegistryError, BlobNotFound, InvalidDocument, SigningError, Cancelled.
     """
     repository = registries.repository(reference, insecure=insecure)
     with store.lease() as lease:
@@ -114,6 +116,7 @@ def push_target(
             cancelled=registries.cancelled,
         )
         note_source(content, (*pushed.sent, *pushed.mounted, *pushed.present), repository)
+        push_signatures(repository, content, target, reference)
     return pushed
 
 

@@ -17,13 +17,18 @@ from builder.oci.digest import Digest
 from builder.oci.reference import parse_reference
 from builder.registry.reader import RegistryReader
 from builder.registry.registries import Registries
-from builder.store.imagegraph import PARTIAL
 from builder.store.selection import open_selected
 from exporter.attest.signing.errors import SigningError
-from exporter.attest.signing.places import RegistryPlace, tag_layers
+from exporter.attest.signing.places import (
+    LayoutPlace,
+    RegistryPlace,
+    marked_entry,
+    signature_entries,
+    tag_layers,
+)
 from exporter.attest.signing.pushing import push_carrier
 from exporter.attest.signing.signing import sign_image, signed_subjects
-from exporter.attest.signing.stored import StorePlace, keep_carrier, stored_carriers
+from exporter.attest.signing.stored import StorePlace, has_signatures, keep_carrier, stored_carriers
 
 if TYPE_CHECKING:
     import threading
@@ -33,9 +38,10 @@ if TYPE_CHECKING:
     from builder.oci.reference import Reference
     from builder.registry.repository import Repository
     from builder.store.containerd.address import Address
-    from builder.store.protocol import ContentReader, ContentWriter
+    from builder.store.layout.reader import LayoutReader
+    from builder.store.protocol import ContentReader, ContentWriter, Image, Store
     from exporter.attest.signing.carriers import Carrier, TagRole
-    from exporter.attest.signing.signing import SigningOptions
+    from exporter.attest.signing.options import SigningOptions
 
 
 class SignedImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,11 +87,12 @@ def sign_stored(
 
     Raises: SigningError, StoreError, InvalidDocument.
     """
-    blob = content.find(target.digest)
-    if blob is not None and PARTIAL in blob.labels:
+    if options.recursive and any(
+        content.find(each.digest) is None for each in signed_subjects(content, target)
+    ):
         raise SigningError(
             f"{target.digest} was pulled for some of its platforms only, and is signed as a whole",
-            hint="`dockyard pull --platform all` fetches the others",
+            hint="`dockyard pull --platform all` fetches the others; --no-recursive signs the index alone",
         )
     place = StorePlace(content, target.digest)
 
@@ -105,10 +112,60 @@ def push_signatures(
 
     Raises: RegistryError, StoreError, SigningError.
     """
+    if not has_signatures(content, target.digest):
+        return
     there = RegistryPlace(RegistryReader(repository), reference)
     for subject in signed_subjects(content, target):
         for carrier in stored_carriers(content, target.digest, subject):
             push_carrier(repository, there, carrier)
+
+
+def adopt_signatures(store: Store, layout: LayoutReader, images: Iterable[Image]) -> None:
+    """Keeps the signatures that `layout` has over `images`, which came from it. Raises: StoreError."""
+    place = LayoutPlace(layout)
+    with store.lease() as lease:
+        for target in {image.target.digest: image.target for image in images}.values():
+            for subject in signed_subjects(lease.content, target):
+                for carrier in place.carried(subject):
+                    keep_carrier(lease.content, target.digest, carrier)
+
+
+def with_signatures(content: ContentReader, entries: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
+    """`entries` of a layout, and behind them those for the signatures that the store has over their images.
+
+    Raises: StoreError, InvalidDocument.
+    """
+    images: list[Descriptor] = []
+    signatures: dict[Digest, Descriptor] = {}
+    for entry in entries:
+        if not has_signatures(content, entry.digest):
+            images.append(entry)
+            continue
+        images.append(marked_entry(entry))
+        subjects = [subject.digest for subject in signed_subjects(content, entry)]
+        place = StorePlace(content, entry.digest)
+        signatures.update((each.digest, each) for each in signature_entries(place, subjects))
+    return (*images, *signatures.values())
+
+
+class ImageSigner:
+    """Signs what a build has made."""
+
+    def __init__(self, options: SigningOptions) -> None:
+        self._options = options
+
+    def sign(self, content: ContentWriter, root: Descriptor, name: Reference | None) -> tuple[Carrier, ...]:
+        """Signs the image below `root`, called `name`, whose documents are in `content`, and keeps it there.
+
+        Raises: SigningError, StoreError, InvalidDocument.
+        """
+        return sign_stored(content, root, self._options, repository=name.repository if name else "")
+
+    def keep(self, store: Store, root: Descriptor, carriers: Iterable[Carrier]) -> None:
+        """Keeps signatures over an image that `store` has got, too. Raises: StoreError."""
+        with store.lease() as lease:
+            for carrier in carriers:
+                keep_carrier(lease.content, root.digest, carrier)
 
 
 def _sign_at_registry(repository: Repository, reference: Reference, options: SigningOptions) -> SignedImage:

@@ -32,12 +32,14 @@ def command(settings: Settings, /, source: str, names: tuple[str, ...], *, quiet
 
     Without -i the archive is read from standard input. All of it gets into the store, or nothing.
     """
+    from builder.api.signing import adopt_signatures
     from builder.oci.reference import parse_reference
     from builder.store.layout.importer import import_layout, load_layout
 
     references = tuple(parse_reference(name) for name in names)
     with open_images(settings) as store, _open(source, settings.root) as reader:
         images = import_layout(store, reader, names=references) if references else load_layout(store, reader)
+        adopt_signatures(store, reader, images)
     for image in () if quiet else images:
         click.echo(f"Loaded image: {parse_reference(image.name).familiar}")
 

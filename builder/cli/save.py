@@ -23,6 +23,7 @@ _STANDARD_OUTPUT: Final = "-"
 @click.pass_obj
 def command(settings: Settings, /, output: str, images: tuple[str, ...]) -> None:
     """Write images to an OCI archive; without -o to standard output."""
+    from builder.api.signing import with_signatures
     from builder.cli.image_names import find_image
     from builder.oci.reference import parse_reference
     from builder.store.errors import BlobNotFound
@@ -34,7 +35,9 @@ def command(settings: Settings, /, output: str, images: tuple[str, ...]) -> None
         raise UsageError("refusing to write an archive to a terminal", hint="use -o FILE or redirect")
     with open_images(settings) as store:
         found = [find_image(store, text) for text in images]
-        entries = [named_entry(image.target, parse_reference(image.name)) for image in found]
+        entries = with_signatures(
+            store.content, [named_entry(image.target, parse_reference(image.name)) for image in found]
+        )
         try:
             if output == _STANDARD_OUTPUT:
                 write_archive(store.content, entries, sys.stdout.fileno())

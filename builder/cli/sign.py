@@ -49,7 +49,9 @@ def command(
     """
     if not keys:
         raise UsageError("nothing to sign with", hint="--key FILE, for example of `cosign generate-key-pair`")
-    options = options_for(((key, passphrase) for key in keys), os.environ, form=form, recursive=recursive)
+    options = options_for(
+        ((key, passphrase) for key in keys), os.environ, form=form, recursive=recursive, flag="--key"
+    )
     from builder.api.signing import sign
     from builder.store.selection import environment_address
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.attest.signing.keys import PrivateKey
-    from exporter.attest.signing.signing import Form, SigningOptions
+    from exporter.attest.signing.options import Form, SigningOptions
 
 PASSPHRASE: Final = "COSIGN_PASSWORD"
 _FORMS: Final[dict[str, tuple[Form, ...]]] = {
@@ -25,6 +25,8 @@ _FORMS: Final[dict[str, tuple[Form, ...]]] = {
 }
 FORMATS: Final = tuple(_FORMS)
 _ENV: Final = "env://"
+_PEM: Final = "-----BEGIN "
+_PLACES: Final = "give a file, or env://VARIABLE"
 _MAX_FILE: Final = 64 << 10
 
 
@@ -44,52 +46,62 @@ def signing_options(words: Iterable[str], environ: Mapping[str, str]) -> Signing
 
 
 def options_for(
-    keys: Iterable[tuple[str, str]], environ: Mapping[str, str], *, form: str = "all", recursive: bool = True
+    keys: Iterable[tuple[str, str]],
+    environ: Mapping[str, str],
+    *,
+    form: str = "all",
+    recursive: bool = True,
+    flag: str = "--sign",
 ) -> SigningOptions:
     """Options to sign with `keys`, each with the place of its passphrase, or nothing for COSIGN_PASSWORD.
 
-    Raises: UsageError, InvalidKey.
+    `flag` is what messages call the option. Raises: UsageError, InvalidKey.
     """
-    from exporter.attest.signing.signing import SigningOptions
+    from exporter.attest.signing.options import SigningOptions
 
     if form not in _FORMS:
-        raise UsageError(f"--sign: unknown format {form!r}; there are: {', '.join(_FORMS)}")
-    signers = tuple(_private_key(key, passphrase, environ) for key, passphrase in keys)
+        raise UsageError(f"{flag}: unknown format {form!r}; there are: {', '.join(_FORMS)}")
+    signers = tuple(_private_key(key, passphrase, environ, flag) for key, passphrase in keys)
     return SigningOptions(signers=signers, forms=_FORMS[form], recursive=recursive)
 
 
-def read_place(place: str, environ: Mapping[str, str], *, flag: str) -> bytes:
-    """What is in the file or the variable that `place` names. Raises: UsageError, which does not show it."""
-    if place.startswith(_ENV):
-        variable = place.removeprefix(_ENV)
-        if variable not in environ:
-            raise UsageError(f"{flag}: the variable {variable} is not set")
-        return environ[variable].encode("utf-8", "surrogateescape")
-    if "://" in place:
-        raise UsageError(
-            f"{flag}: {place.partition('://')[0]}:// is not supported",
-            hint="give a file, or env://VARIABLE",
-        )
-    try:
-        with Path(place).open("rb") as file:
-            content = file.read(_MAX_FILE + 1)
-    except OSError as error:
-        raise UsageError(f"{flag}: cannot read {place}: {error.strerror}") from error
-    if len(content) > _MAX_FILE:
-        raise UsageError(f"{flag}: {place} is larger than {_MAX_FILE} bytes")
-    return content
+def read_key(place: str, environ: Mapping[str, str], *, flag: str) -> bytes:
+    """What is in the file or the variable that `place` names. Raises: UsageError, which shows nothing of it."""
+    if _PEM in place:
+        raise UsageError(f"{flag}: the key itself stands on the command line", hint=_PLACES)
+    return _read(place, environ, f"{flag}: cannot read {place}")
 
 
-def _private_key(key: str, passphrase: str, environ: Mapping[str, str]) -> PrivateKey:
+def _private_key(key: str, passphrase: str, environ: Mapping[str, str], flag: str) -> PrivateKey:
     # Loaded here because cryptography takes longer to import than most commands to run.
     from exporter.attest.signing.keys import read_private_key
 
     def ask() -> bytes:
-        if passphrase:
-            return read_place(passphrase, environ, flag="--sign").removesuffix(b"\n")
-        return environ.get(PASSPHRASE, "").encode("utf-8", "surrogateescape")
+        if not passphrase:
+            return environ.get(PASSPHRASE, "").encode("utf-8", "surrogateescape")
+        # The place is not shown: somebody may have written the passphrase there.
+        return _read(passphrase, environ, f"{flag}: cannot read the passphrase").removesuffix(b"\n")
 
-    return read_private_key(read_place(key, environ, flag="--sign"), origin=key, passphrase=ask)
+    return read_private_key(read_key(key, environ, flag=flag), origin=key, passphrase=ask)
+
+
+def _read(place: str, environ: Mapping[str, str], failed: str) -> bytes:
+    if place.startswith(_ENV):
+        value = environ.get(place.removeprefix(_ENV))
+        if value is None:
+            raise UsageError(f"{failed}: the variable is not set")
+        return value.encode("utf-8", "surrogateescape")
+    if "://" in place:
+        raise UsageError(f"{failed}: there are only files and variables", hint=_PLACES)
+    try:
+        with Path(place).open("rb") as file:
+            content = file.read(_MAX_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no file has such a name"
+        raise UsageError(f"{failed}: {reason}", hint=_PLACES) from None
+    if len(content) > _MAX_FILE:
+        raise UsageError(f"{failed}: it is larger than {_MAX_FILE} bytes")
+    return content
 
 
 def _fields(word: str) -> dict[str, str]:

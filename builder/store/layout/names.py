@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 FULL_NAME: Final = "io.containerd.image.name"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
+KIND: Final = "kind"
+"""What an entry of a layout of cosign's is: an image, or signatures, which have no names."""
+
+SIGNATURES: Final = "dev.cosignproject.cosign/sigs"
+ATTESTATIONS: Final = "dev.cosignproject.cosign/atts"
+IMAGE_KINDS: Final = ("dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex")
+"""Kinds of a manifest's entry, and of an index's."""
+
 CREATED: Final = "org.opencontainers.image.created"
 
 
@@ -38,9 +46,16 @@ def named_entry(target: Descriptor, name: Reference | None, *, created: str | No
 def bare_target(entry: Descriptor) -> Descriptor:
     """What an entry points at, without the annotations that belong to the layout."""
     annotations = {
-        key: value for key, value in entry.annotations.items() if key not in (FULL_NAME, REF_NAME, CREATED)
+        key: value
+        for key, value in entry.annotations.items()
+        if key not in (FULL_NAME, REF_NAME, CREATED, KIND)
     }
     return msgspec.structs.replace(entry, annotations=annotations)
+
+
+def is_image(entry: Descriptor) -> bool:
+    """Whether an entry is for an image, rather than for signatures or other artifacts about one."""
+    return not entry.artifact_type and entry.annotations.get(KIND) not in (SIGNATURES, ATTESTATIONS)
 
 
 def same_name(one: Descriptor, other: Descriptor) -> bool:

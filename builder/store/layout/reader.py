@@ -16,7 +16,7 @@ from builder.oci.mediatypes import OCI_INDEX
 from builder.store.errors import BlobNotFound, DigestMismatch, InvalidLayout
 from builder.store.layout.dockerarchive import DockerArchive, read_docker_archive, read_small
 from builder.store.layout.files import open_files
-from builder.store.layout.names import bare_target, entry_name, matches
+from builder.store.layout.names import bare_target, entry_name, is_image, matches
 from builder.store.streams import read_document
 
 if TYPE_CHECKING:
@@ -70,8 +70,9 @@ class LayoutReader:
 
         Raises: InvalidLayout, with the names that there are.
         """
-        if ref is None and len({entry.digest for entry in self.entries}) == 1:
-            return bare_target(self.entries[0])
+        images = [entry for entry in self.entries if is_image(entry)] or self.entries
+        if ref is None and len({entry.digest for entry in images}) == 1:
+            return bare_target(images[0])
         wanted = ref or _DEFAULT_REF
         for entry in self.entries:
             if matches(entry, wanted):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
-from builder.oci.digest import CHUNK, Digest
+from builder.oci.digest import CHUNK, Digest, InvalidDigest
 from builder.oci.manifest import InvalidDocument, Manifest, decode_manifest
 from builder.store.errors import DigestMismatch, StoreError
 from exporter.attest.signing.bundle import Bundle, MessageSignature, decode_bundle, is_bundle
@@ -46,6 +46,11 @@ Kind = Literal["image", "attestation"]
 
 class SignaturePlace(Protocol):
     """Where signatures lie: a store, a registry, a layout."""
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether carriers of other subjects may be among those of one: what is about others is no finding then."""
+        ...
 
     @property
     def reader(self) -> BlobReader:
@@ -91,12 +96,33 @@ def check_signatures(
 
     Raises: DockyardError only when `place` cannot be asked; what is wrong with what it has is in the results.
     """
-    found = (
+    carried = (
         signature
         for carrier in place.carriers(subject.digest)
         for signature in _carried(place, subject, carrier, keys)
     )
-    return tuple(islice(found, _MAX_SIGNATURES))
+    # A place that cannot tell carriers apart by their subject may come to one envelope by several ways.
+    found: dict[tuple[Digest, str], Signature] = {}
+    for signature in islice(carried, _MAX_SIGNATURES):
+        found.setdefault(
+            (signature.blob, signature.key.id if signature.key else signature.problem), signature
+        )
+    return tuple(found.values())
+
+
+def claimed_subjects(media_type: str, content: bytes) -> tuple[Digest, ...]:
+    """What a payload, envelope or bundle says that it is about, before any key has been asked; maybe nothing."""
+    try:
+        if media_type == SIMPLE_SIGNING:
+            return (decode_payload(content).digest,)
+        if media_type == ENVELOPE:
+            return read_claims(decode_envelope(content).payload).subjects
+        signed = decode_bundle(content).content if is_bundle(media_type) else None
+        if isinstance(signed, MessageSignature):
+            return (Digest.parse(f"sha256:{signed.digest.hex()}"),)
+        return () if signed is None else read_claims(signed.payload).subjects
+    except (MalformedSignature, InvalidDigest):
+        return ()
 
 
 def _carried(
@@ -111,7 +137,9 @@ def _carried(
         return
     for layer in manifest.layers:
         if layer.media_type in (ENVELOPE, SIMPLE_SIGNING) or is_bundle(layer.media_type):
-            yield _result(subject, carrier, layer, _read_and_judge(place, subject, manifest, layer, keys))
+            verdict = _read_and_judge(place, subject, manifest, layer, keys)
+            if verdict is not None:
+                yield _result(subject, carrier, layer, verdict)
 
 
 class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,10 +170,13 @@ def _read_and_judge(
     manifest: Manifest,
     layer: Descriptor,
     keys: Sequence[PublicKey],
-) -> _Verdict:
+) -> _Verdict | None:
+    """None: it is about another subject, and that is as it should be."""
     kind = _supposed_kind(manifest, layer)
     try:
         content = read_blob(place.reader, layer)
+        if place.is_mixed and subject.digest not in claimed_subjects(layer.media_type, content):
+            return None
         if layer.media_type == SIMPLE_SIGNING:
             return _judge_payload(subject, layer, content, keys)
         if layer.media_type == ENVELOPE:

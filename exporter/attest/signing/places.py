@@ -11,34 +11,41 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from builder.oci.descriptor import Descriptor
-from builder.oci.manifest import InvalidDocument, decode_manifest
+from builder.oci.manifest import InvalidDocument, Manifest, decode_manifest, is_index
 from builder.oci.mediatypes import OCI_MANIFEST
 from builder.store.errors import StoreError
+from builder.store.layout.names import ATTESTATIONS, IMAGE_KINDS, KIND, SIGNATURES
+from exporter.assemble import Document
 from exporter.attest.signing.bundle import is_bundle
-from exporter.attest.signing.carriers import carrier_tag
+from exporter.attest.signing.carriers import (
+    BUNDLE_PREDICATE,
+    Carrier,
+    bundle_carrier,
+    carrier_tag,
+    tag_carrier,
+)
+from exporter.attest.signing.checking import claimed_subjects, read_blob
 from exporter.attest.signing.errors import SigningError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from builder.oci.digest import Digest
     from builder.oci.reference import Reference
     from builder.registry.reader import RegistryReader
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import DocumentReader
-    from exporter.attest.signing.carriers import TagRole
+    from exporter.attest.signing.carriers import Role, TagRole
     from exporter.attest.signing.stored import StorePlace
 
-_KIND: Final = "kind"
-SIGNATURES_ENTRY: Final = "dev.cosignproject.cosign/sigs"
-ATTESTATIONS_ENTRY: Final = "dev.cosignproject.cosign/atts"
-"""What cosign's layouts call their entries, under the annotation `kind`."""
-
 _TAG_ROLES: Final[tuple[TagRole, ...]] = ("signatures", "attestations")
+_ENTRY_ROLES: Final[dict[str, Role]] = {SIGNATURES: "signatures", ATTESTATIONS: "attestations"}
 
 
 class RegistryPlace:
     """The signatures in the repository that `reader` reads; `name` is any reference into it."""
+
+    is_mixed: Final = False
 
     def __init__(self, reader: RegistryReader, name: Reference) -> None:
         self.reader = reader
@@ -67,36 +74,74 @@ class RegistryPlace:
 class LayoutPlace:
     """The signatures in an OCI layout, which does not say what its entries are about: they are asked."""
 
+    is_mixed: Final = True
+
     def __init__(self, reader: LayoutReader) -> None:
         self.reader = reader
 
     def carriers(self, subject: Digest) -> tuple[Descriptor, ...]:
-        """Every entry of the tag form, and bundles about `subject`."""
-        tagged = [
+        """Every entry of the tag form, and the bundles that do not name another subject."""
+        return tuple(
             entry
             for entry in self.reader.entries
-            if entry.annotations.get(_KIND) in (SIGNATURES_ENTRY, ATTESTATIONS_ENTRY)
-        ]
-        bundles = [entry for entry in self.reader.entries if self._is_bundle_about(entry, subject)]
-        return (*tagged, *bundles)
+            if (role := _entry_role(entry)) is not None and (role != "bundle" or self._names(entry, subject))
+        )
 
-    def _is_bundle_about(self, entry: Descriptor, subject: Digest) -> bool:
-        if entry.media_type != OCI_MANIFEST or not is_bundle(entry.artifact_type):
-            return False
+    def carried(self, subject: Descriptor) -> Iterator[Carrier]:
+        """The carriers of what claims to be over `subject`, with all that they need.
+
+        Raises: StoreError, InvalidDocument.
+        """
+        tagged: dict[TagRole, list[Document]] = {}
+        for entry in self.carriers(subject.digest):
+            role, manifest = _entry_role(entry), decode_manifest(self.reader.read(entry), entry.media_type)
+            layers = [*self._layers_about(manifest, subject.digest)]
+            if role == "bundle" and layers:
+                predicate_type = manifest.annotations.get(BUNDLE_PREDICATE, "")
+                yield bundle_carrier(subject, layers[0].content, predicate_type)
+            elif role is not None and role != "bundle":
+                # One statement may be about several images of an index, and so be found in several entries.
+                tagged.setdefault(role, []).extend(layers)
+        for tag_role, layers in tagged.items():
+            if layers:
+                yield tag_carrier(tag_role, subject, layers)
+
+    def _names(self, entry: Descriptor, subject: Digest) -> bool:
         try:
-            manifest = decode_manifest(self.reader.read(entry), entry.media_type)
+            named = decode_manifest(self.reader.read(entry), entry.media_type).subject
         except (StoreError, InvalidDocument):
-            return False
-        return manifest.subject is not None and manifest.subject.digest == subject
+            # It is a carrier of something: whoever reads it says what is wrong with it.
+            return True
+        return named is not None and named.digest == subject
+
+    def _layers_about(self, manifest: Manifest, subject: Digest) -> Iterator[Document]:
+        for layer in manifest.layers:
+            content = read_blob(self.reader, layer)
+            if subject in claimed_subjects(layer.media_type, content):
+                yield Document(descriptor=layer, content=content)
 
 
-def layout_entries(place: StorePlace, subjects: Iterable[Digest]) -> tuple[Descriptor, ...]:
+def _entry_role(entry: Descriptor) -> Role | None:
+    if entry.media_type != OCI_MANIFEST:
+        return None
+    if is_bundle(entry.artifact_type):
+        return "bundle"
+    return _ENTRY_ROLES.get(entry.annotations.get(KIND, ""))
+
+
+def marked_entry(entry: Descriptor) -> Descriptor:
+    """An image's entry of a layout, marked so that cosign finds it among those of its signatures."""
+    kind = IMAGE_KINDS[is_index(entry.media_type)]
+    return replace(entry, annotations={**entry.annotations, KIND: kind})
+
+
+def signature_entries(place: StorePlace, subjects: Iterable[Digest]) -> tuple[Descriptor, ...]:
     """The entries of `index.json` for the signatures of `subjects`: without names, because they are no images."""
-    kinds = {"signatures": SIGNATURES_ENTRY, "attestations": ATTESTATIONS_ENTRY}
+    kinds = {role: kind for kind, role in _ENTRY_ROLES.items()}
     entries: dict[Digest, Descriptor] = {}
     for subject in subjects:
         for role, descriptor in place.labelled(subject):
-            annotations = {_KIND: kinds[role]} if role in kinds else {}
+            annotations = {KIND: kinds[role]} if role in kinds else {}
             entries[descriptor.digest] = Descriptor(
                 media_type=descriptor.media_type,
                 digest=descriptor.digest,

@@ -8,7 +8,7 @@ Attestation manifests are not signed themselves; the signature over the index co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -29,7 +29,6 @@ from exporter.attest.signing.checking import read_blob
 from exporter.attest.signing.claims import IMAGE_SIGNED, image_statement, read_claims, statement_about
 from exporter.attest.signing.dsse import encode_envelope, sign_envelope
 from exporter.attest.signing.errors import SigningError
-from exporter.attest.signing.keys import Signer
 from exporter.attest.signing.simplesigning import encode_payload
 
 if TYPE_CHECKING:
@@ -39,22 +38,11 @@ if TYPE_CHECKING:
     from builder.store.protocol import BlobReader
     from exporter.assemble import Document
     from exporter.attest.signing.carriers import TagRole
+    from exporter.attest.signing.options import SigningOptions
 
     Before = Callable[[TagRole, Digest], Sequence[Descriptor]]
 
-Form = Literal["tag", "bundle"]
-"""In which form signatures are kept: under cosign's tags, or as bundles among the referrers."""
-
-FORMS: Final[tuple[Form, ...]] = ("tag", "bundle")
 _STATEMENT: Final = "application/vnd.in-toto+json"
-
-
-class SigningOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How an image is signed: each signature in every one of `forms`; `recursive`: the images of an index, too."""
-
-    signers: tuple[Signer, ...]
-    forms: tuple[Form, ...] = FORMS
-    recursive: bool = True
 
 
 class _Signed(msgspec.Struct, frozen=True):

@@ -34,6 +34,8 @@ _ROLES: Final[tuple[Role, ...]] = ("signatures", "attestations", "bundle")
 class StorePlace:
     """The signatures in a store over the image below `root`; `content` is the store's."""
 
+    is_mixed: Final = False
+
     def __init__(self, content: ContentReader, root: Digest) -> None:
         self.reader = content
         self._root = root
@@ -68,6 +70,12 @@ class StorePlace:
         return Descriptor(
             media_type=OCI_MANIFEST, digest=blob.digest, size=blob.size, artifact_type=artifact_type
         )
+
+
+def has_signatures(content: ContentReader, root: Digest) -> bool:
+    """Whether the store has any signature over the image below `root`."""
+    blob = content.find(root)
+    return blob is not None and any(label.startswith(_LABEL) for label in blob.labels)
 
 
 def keep_carrier(content: ContentWriter, root: Digest, carrier: Carrier) -> None:

@@ -57,6 +57,8 @@ SUBJECT = Descriptor(media_type=OCI_INDEX, digest=Digest.of(SUBJECT_CONTENT), si
 class MemoryPlace:
     """Carriers and their blobs (`SignaturePlace` and `BlobReader`)."""
 
+    is_mixed = False
+
     def __init__(self, *carriers: Carrier) -> None:
         self.found = [carrier.descriptor for carrier in carriers]
         documents = [document for carrier in carriers for document in carrier.documents]
