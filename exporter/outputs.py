@@ -156,8 +156,14 @@ def describe_output(output: Output) -> str:
     if isinstance(output, ImageOutput):
         where = output.place.url if isinstance(output.place, Address) else output.place
         text += f",store={where}" if where else ""
-        text += ",push=true" if output.push else ""
+        return f"{text}{_names(output)},push=true" if output.push else text
     return text
+
+
+def _names(output: ExportOptions) -> str:
+    if len(output.names) > 1:
+        return f',"name={",".join(output.names)}"'
+    return f",name={output.names[0]}" if output.names else ""
 
 
 def writes_to_stdout(output: Output) -> bool:

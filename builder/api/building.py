@@ -14,7 +14,7 @@ import msgspec
 
 from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
-from builder.api.outputs import chosen_outputs, layer_format, routed
+from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
 from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
@@ -74,7 +74,14 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         registries = cache(lambda: open_registries(stack, cancelled))
         several, origins = len(platforms) > 1, Origins()
         destinations = open_destinations(
-            outputs, store, stream, stack, registries=registries, origins=origins, several=several
+            outputs,
+            store,
+            stream,
+            stack,
+            registries=registries,
+            origins=origins,
+            several=several,
+            attested=options.attested,
         )
         inputs = open_inputs(
             options, workspace, stream, stack, several=several, registries=registries, origins=origins
@@ -107,8 +114,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         export = Export(
             targets, solution, workspace, stream, destinations, sources=sources, signer=_signer(options)
         )
-        forced = options.build_args.get("BUILDKIT_MULTI_PLATFORM", "").lower() in ("1", "true")
-        exported = export.deliver(destinations.outputs, multi_platform=forced)
+        exported = export.deliver(destinations.outputs, multi_platform=forces_index(options))
         return msgspec.structs.replace(exported, cached=solution.cached, executed=solution.executed)
 
 

@@ -24,7 +24,7 @@ from exporter.outputs import (
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
 
     from builder.api.pushing import RegistryPusher
@@ -80,14 +80,16 @@ def open_destinations(
     registries: Callable[[], Registries],
     origins: Origins,
     several: bool,
+    attested: bool,
 ) -> Destinations:
     """Asks every destination of `outputs`; `stack` closes what is opened.
 
-    `origins` have layers that the store lacks; `several`: the build has more than one platform.
+    `origins` have layers that the store lacks; `several`: the build has more than one platform; `attested`: it
+    has attestations.
     Raises: DockyardError for what is not optional and will not take what the build is going to make.
     """
     require_room(store.root.path)
-    opener = _Opener(store, stream, stack, registries, origins, several=several)
+    opener = _Opener(store, stream, stack, registries, origins, several=several, attested=attested)
     possible = tuple(output for output in outputs if _possible(output, opener, stream))
     return Destinations(outputs=possible, daemons=opener.daemons, pusher=opener.pusher)
 
@@ -120,6 +122,7 @@ class _Opener:
         origins: Origins,
         *,
         several: bool,
+        attested: bool,
     ) -> None:
         self._store = store
         self._stream = stream
@@ -127,6 +130,7 @@ class _Opener:
         self._registries = registries
         self._origins = origins
         self._several = several
+        self._attested = attested
         self.daemons: dict[Address, ContainerdStore] = {}
         self.pusher: RegistryPusher | None = None
 
@@ -156,11 +160,12 @@ class _Opener:
         if self.pusher is None:
             self.pusher = RegistryPusher(self._store, self._registries(), self._stream, self._origins)
         for name in output.references:
-            self.pusher.require(name, _features(output, several=self._several), insecure=output.insecure)
+            self.pusher.require(name, self._features(output), insecure=output.insecure)
 
-
-def _features(output: ImageOutput, *, several: bool) -> list[Feature]:
-    features: list[Feature] = ["index"] if several else []
-    if output.compression == "zstd":
-        features.append("zstd")
-    return features
+    def _features(self, output: ImageOutput) -> Iterator[Feature]:
+        if self._several or self._attested:
+            yield "index"
+        if self._attested and output.oci_artifact:
+            yield "artifact"
+        if output.compression == "zstd":
+            yield "zstd"

@@ -78,6 +78,11 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_parent: str = ""
     signing: SigningOptions | None = None
 
+    @property
+    def attested(self) -> bool:
+        """Whether the image gets attestations, and thus an index even for one platform."""
+        return self.sbom is not None
+
 
 class PlatformResult(msgspec.Struct, frozen=True, kw_only=True):
     """The image of one platform."""

@@ -20,7 +20,7 @@ from builder.store.errors import DriverError
 from builder.store.root import open_root
 from builder.store.selection import CLASSIC, CONTAINERD, active_driver, find_driver
 from builder.system.places import default_root
-from exporter.annotations import parse_annotation
+from exporter.annotations import parse_annotation, require_applicable
 from exporter.docker import REFUSED_INDEX
 from exporter.errors import InvalidOutput
 from exporter.forms import form_of
@@ -86,6 +86,11 @@ def chosen_outputs(options: BuildOptions) -> tuple[Output, ...]:
     for output in completed:
         _require_possible(output, options)
     return completed
+
+
+def forces_index(options: BuildOptions) -> bool:
+    """Whether the build wants an index even for one platform, as BuildKit's build argument says."""
+    return options.build_args.get("BUILDKIT_MULTI_PLATFORM", "").lower() in ("1", "true")
 
 
 def layer_format(outputs: Sequence[Output]) -> Format | None:
@@ -159,7 +164,11 @@ def _completed(output: Output, options: BuildOptions) -> Output:
 
 
 def _require_possible(output: Output, options: BuildOptions) -> None:
-    """Raises: InvalidOutput."""
+    """Raises: InvalidOutput; ExportError for annotations of documents that the image will not have."""
+    if isinstance(output, ExportOptions):
+        platforms = _platforms(options) or (host_platform(),)
+        has_index = len(set(platforms)) > 1 or options.attested or forces_index(options)
+        require_applicable(output.annotations, platforms, has_index=has_index)
     if isinstance(output, DockerOutput) and len(set(_platforms(options))) > 1:
         raise InvalidOutput(
             "docker exporter does not support exporting manifest lists, use the oci exporter instead"

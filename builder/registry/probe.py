@@ -42,7 +42,10 @@ _NAMES: Final[dict[Feature, tuple[str, str]]] = {
         "push one platform without attestations",
     ),
     "zstd": ("layers compressed with zstd", "use compression=gzip"),
-    "artifact": ("manifests with a subject and an empty config", "store attestations in the older form"),
+    "artifact": (
+        "manifests with a subject and an empty config",
+        "use oci-artifact=false, the older form of attestations",
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from builder.oci.reference import Reference, parse_reference
 from builder.registry.errors import NotFound, RegistryError
 from builder.registry.nearby import NearbyFirst
 from builder.source.errors import ImageNotFound, SourceError
+from builder.source.kept import KeptFirst
 from builder.source.origins import Origin, Origins
 from builder.store.errors import NoMatchingPlatform
 from builder.store.imagegraph import PlatformManifest, resolve_platform
@@ -160,8 +161,9 @@ class Images:
         return self._layouts[path]
 
     def _near(self, reference: Reference, root: Descriptor, platform: Platform) -> FoundImage:
-        reader = NearbyFirst(self._lease.content, lambda: self._remote(reference))
-        origin = Origin(open=lambda: self._remote(reference), repository=reference)
+        kept = KeptFirst(self._store.content, lambda: self._remote(reference))
+        reader = NearbyFirst(self._lease.content, lambda: kept)
+        origin = Origin(open=lambda: kept, repository=reference)
         return self._resolve(
             reference,
             root,
@@ -176,10 +178,14 @@ class Images:
         from builder.registry.sources import note_source
 
         content = self._lease.content
-        if not content.has(blob.digest):
-            remote = self._remote(reference)
-            copy_blob(remote, blob, content)
-            note_source(content, (blob,), remote.repository)
+        if content.has(blob.digest):
+            return
+        if self._store.content.find(blob.digest) is not None:
+            self._fetch(self._store.content, blob)
+            return
+        remote = self._remote(reference)
+        copy_blob(remote, blob, content)
+        note_source(content, (blob,), remote.repository)
 
     def _remote(self, reference: Reference) -> RegistryReader:
         """The repository of `reference`, asked for what the store lacks."""

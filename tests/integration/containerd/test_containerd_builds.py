@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.store.transfer import copy_image
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from subprocess import CompletedProcess
 
     from builder.store.containerd.address import Address
+    from builder.store.containerd.store import ContainerdStore
+    from builder.store.layout.reader import LayoutReader
 
     Dockyard = Callable[..., CompletedProcess[str]]
     Ctr = Callable[..., str]
@@ -136,3 +140,18 @@ def test_what_is_not_for_this_machine_is_not_unpacked_and_that_is_said_at_once(
 ) -> None:
     with pytest.raises(AssertionError, match="unpack=true is for linux/amd64"):
         build(",name=hello:1,unpack=true", "--platform", "linux/arm64")
+
+
+def test_an_image_that_only_the_daemon_has_is_a_base_for_builds(
+    dockyard: Dockyard,
+    store: ContainerdStore,
+    address: Address,
+    layout: LayoutReader,
+    project: Path,
+    ctr: Ctr,
+) -> None:
+    copy_image(layout, layout.find(None), store, names=["docker.io/library/only-there:1"])
+    run(dockyard, "store", "use", "containerd", "--address", address.url, "--namespace", address.namespace)
+    (project / "Dockerfile").write_text('FROM only-there:1\nRUN echo made >/made\nCMD ["cat", "/made"]\n')
+    run(dockyard, "build", "-t", "child", project)
+    assert ctr("run", "--rm", "docker.io/library/child:latest", "dockyard-test") == "made\n"

@@ -98,7 +98,9 @@ def test_a_refused_push_leaves_the_image_in_the_store(workspace: Workspace) -> N
 def test_one_registry_that_refuses_does_not_stop_the_other(workspace: Workspace) -> None:
     registry = Registry(workspace, refuse="r.example/a")
     outputs = [ImageOutput(names=(name,), push=True) for name in ("r.example/a", "r.example/b")]
-    with pytest.raises(OutputsFailed, match="1 of 2 outputs failed"):
+    with pytest.raises(
+        OutputsFailed, match=r"1 of 2 outputs failed\ntype=image,name=r\.example/a,push=true: "
+    ):
         export(workspace, registry).deliver(outputs, multi_platform=False)
     assert registry.pushed == [("r.example/b:latest", 5)]
 
