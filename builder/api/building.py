@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from builder.api.attesting import admitted, attestation_sources, makes_index
 from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
+from builder.api.witness import Witness
 from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
@@ -23,19 +25,23 @@ from builder.solver.solve import Tools, solve
 from builder.source.origins import Origins
 from builder.store.selection import open_daemon, open_store, require_multi_platform
 from builder.system.places import default_root
-from exporter.outputs import require_writable
+from exporter.outputs import ExportOptions, FilesOutput, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions, BuildResult
+    from builder.api.provenance import Account
     from builder.api.sboms import Sboms
     from builder.api.signing import ImageSigner
     from builder.api.workspace import Workspace
     from builder.executor import Executor
+    from builder.graph import Target
     from builder.platforms import Platform
     from builder.progress.events import EventSink
+    from builder.solver.solve import Solution
+    from exporter.outputs import Output
 
 
 def build(
@@ -66,6 +72,9 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             open_store(options.root or default_root(os.environ, uid=os.geteuid()), driver=options.driver)
         )
         require_multi_platform(store.capabilities, platforms)
+        options = admitted(options, store.capabilities)
+        witness = Witness(options)
+        options = msgspec.structs.replace(options, labels={**witness.labels(), **options.labels})
         require_writable(outputs, stdout_is_terminal=sys.stdout.isatty())
         daemon = open_daemon(store.root, driver=options.driver, address=options.containerd)
         if daemon is not None:
@@ -81,7 +90,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             registries=registries,
             origins=origins,
             several=several,
-            attested=options.attested,
+            attested=any(makes_index(each, options) for each in outputs),
         )
         inputs = open_inputs(
             options, workspace, stream, stack, several=several, registries=registries, origins=origins
@@ -110,12 +119,47 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             layer_format=layer_format(destinations.outputs),
             with_extras=sboms is not None,
         )
-        sources = () if sboms is None else (sboms.source(targets, solution, outputs),)
+        account = _account(options, witness, targets, solution, inputs, outputs)
+        sources = (
+            *(() if sboms is None else (sboms.source(targets, solution, outputs),)),
+            *attestation_sources(options, witness, account, stream),
+        )
         export = Export(
             targets, solution, workspace, stream, destinations, sources=sources, signer=_signer(options)
         )
         exported = export.deliver(destinations.outputs, multi_platform=forces_index(options))
-        return msgspec.structs.replace(exported, cached=solution.cached, executed=solution.executed)
+        return msgspec.structs.replace(
+            exported,
+            cached=solution.cached,
+            executed=solution.executed,
+            provenance=account.described(options.metadata_provenance)
+            if account is not None and options.metadata_provenance is not None
+            else {},
+        )
+
+
+def _account(
+    options: BuildOptions,
+    witness: Witness,
+    targets: tuple[Target, ...],
+    solution: Solution,
+    inputs: Inputs,
+    outputs: tuple[Output, ...],
+) -> Account | None:
+    """How the results came about; None when nobody wants to know."""
+    if options.provenance is None and options.metadata_provenance is None:
+        return None
+    from builder.api.provenance import Account
+
+    epochs = (each.epoch for each in outputs if isinstance(each, ExportOptions | FilesOutput))
+    return Account(
+        options,
+        witness,
+        targets,
+        solution,
+        inputs=inputs,
+        epoch=next((epoch for epoch in epochs if epoch is not None), None),
+    )
 
 
 def _platforms(options: BuildOptions) -> tuple[Platform, ...]:

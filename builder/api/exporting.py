@@ -28,6 +28,7 @@ from builder.store.layout.archive import write_archive
 from builder.store.layout.names import CREATED
 from builder.system.errors import Cancelled, DockyardError
 from exporter.attest.attach import attach
+from exporter.attest.files import Naming, attestation_nodes, with_attestations
 from exporter.docker import write_docker, write_docker_archive
 from exporter.errors import OutputsFailed
 from exporter.files import write_files_tar
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from builder.oci.descriptor import Descriptor
     from builder.platforms import Platform
     from builder.progress.stream import Stream
+    from builder.snapshot.entry import Node
     from builder.solver.solve import Solution
     from builder.store.engine.engine import Engine
     from exporter.assemble import Assembled, Layer
@@ -151,7 +153,7 @@ class Export:
         )
         with self._exporting(output, "image") as vertex:
             assembled = self._assemble(
-                output, vertex, multi_platform=multi_platform, absent=delivery.may_be_incomplete
+                output, vertex, multi_platform=multi_platform, absent=delivery.may_be_incomplete, inline=True
             )
             names = delivery.names(assembled.root)
             if delivery.may_be_incomplete:
@@ -200,8 +202,14 @@ class Export:
         if engine is None:
             raise unreachable(DEFAULT_SOCKET)
         if not engine.has_containerd_store:
-            # It unpacks layers at once, and old ones cannot unpack zstd.
-            output = replace(output, compression="gzip", compression_level=None, force_compression=True)
+            # It unpacks layers at once, and old ones cannot unpack zstd; nor does it know an index.
+            output = replace(
+                output,
+                compression="gzip",
+                compression_level=None,
+                force_compression=True,
+                attestation_inline=False,
+            )
         with engine, self._exporting(output, "docker image format") as vertex:
             assembled = self._assemble(output, vertex, multi_platform=multi_platform)
             result = _result(assembled, output, map(str, output.references))
@@ -222,15 +230,22 @@ class Export:
         engine.load(lambda fd: write(content, entries, fd, progress=sent.blob))
 
     def _assemble(
-        self, output: ExportOptions, vertex: Digest, *, multi_platform: bool, absent: bool = False
+        self,
+        output: ExportOptions,
+        vertex: Digest,
+        *,
+        multi_platform: bool,
+        absent: bool = False,
+        inline: bool = False,
     ) -> Assembled:
+        """The image; with `inline` also attestations that are not worth an index of their own."""
         if output.rewrite_timestamp and output.epoch is None:
             self._stream.warning(vertex, "rewrite-timestamp is specified, but no source-date-epoch was found")
         with self._part(vertex, "exporting layers") as written:
             blobs = self._assembler.blobs(output, absent=absent, progress=written.report)
         layers = self._assembler.layers(blobs)
-        several = multi_platform or len(self._targets) > 1
-        attestations = [self._attestations(output, n, each, several=several) for n, each in enumerate(layers)]
+        inline = inline or output.attestation_inline or multi_platform or len(self._targets) > 1
+        attestations = [self._attestations(output, n, each, inline=inline) for n, each in enumerate(layers)]
         assembled = self._assembler.assemble(
             output, layers, multi_platform=multi_platform or any(attestations)
         )
@@ -238,19 +253,22 @@ class Export:
             return assembled
         artifact = output.oci_artifact
         if artifact is None:
-            artifact = not output.docker_types and self._destinations.take_artifacts()
+            artifact = self._destinations.take_artifacts()
         return attach(assembled, attestations, names=output.references, artifact=artifact)
 
     def _attestations(
-        self, output: ExportOptions, target: int, layers: tuple[Layer, ...], *, several: bool
+        self, output: ExportOptions, target: int, layers: tuple[Layer, ...], *, inline: bool
     ) -> list[Attestation]:
+        if output.docker_types:
+            # What somebody asked for has been refused before; what comes by default has no place there.
+            return []
         found = [each for source in self._sources for each in source.attestations(target, layers)]
-        inline = output.attestation_inline or several or isinstance(output, ImageOutput | LoadOutput)
         return [each for each in found if inline or not each.inline_only]
 
     # Files.
 
     def _write_files(self, output: LocalOutput | TarOutput, *, split: bool) -> None:
+        several = split
         if output.platform_split is not None:
             split = output.platform_split
         views = (self._workspace.layers.view(stack, content=True) for stack in self._solution.stacks)
@@ -258,6 +276,9 @@ class Export:
             RootFiles(target.platform, view) for target, view in zip(self._targets, views, strict=True)
         ]
         nodes = result_nodes(results, split=split, epoch=output.epoch)
+        naming = Naming(split=split, several=several, prefix=output.attestation_prefix)
+        if statements := self._statements(results, naming, epoch=output.epoch):
+            nodes = with_attestations(nodes, statements)
         if isinstance(output, LocalOutput):
             with (
                 self._exporting(output, "client directory") as vertex,
@@ -270,6 +291,22 @@ class Export:
                 self._part(vertex, "sending tarball") as sent,
             ):
                 write_files_tar(sent.counted(nodes), output.dest, stdout=sys.stdout.fileno())
+
+    def _statements(
+        self, results: Sequence[RootFiles], naming: Naming, *, epoch: int | None
+    ) -> tuple[Node, ...]:
+        """The attestations as files; those that are worth none of their own are left out."""
+        asked = [
+            [
+                each
+                for source in self._sources
+                for each in source.attestations(n, None)
+                if not each.inline_only
+            ]
+            for n in range(len(results))
+        ]
+        mtime_ns = time.time_ns() if epoch is None else epoch * _BILLION
+        return attestation_nodes(list(zip(results, asked, strict=True)), naming, mtime_ns=mtime_ns)
 
     # Progress.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from builder.progress.stream import Stream
     from builder.snapshot.layerdb import LayerID
     from builder.source.contexts import Context
-    from builder.source.images import FoundImage, Images
+    from builder.source.images import FoundImage, Images, Meaning
     from frontend import NamedContext
 
 MAIN_CONTEXT = "context"
@@ -55,6 +55,16 @@ class Inputs:
         self._stack = stack
         self._directories: dict[str, Path] = {} if main is None else {MAIN_CONTEXT: main}
         self._contexts = _parse(named)
+
+    @property
+    def meanings(self) -> tuple[Meaning, ...]:
+        """What the names of images stood for."""
+        return self._images.meanings
+
+    @property
+    def directories(self) -> Mapping[str, Path]:
+        """The directories of the caller that the build may copy from, by name."""
+        return self._directories
 
     # As the frontend sees it.
 

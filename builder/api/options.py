@@ -17,8 +17,9 @@ from builder.graph.operations import Network
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
 from builder.platforms import Platform
+from builder.source.vcs import VcsOptions
 from builder.store.containerd.address import Address
-from exporter.attest.options import SbomOptions
+from exporter.attest.options import Mode, ProvenanceOptions, SbomOptions
 from exporter.attest.signing.options import SigningOptions
 from exporter.outputs import Output
 
@@ -39,8 +40,10 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     `agents` maps ids to sockets of SSH agents. `no_cache_filter` are names of stages. `extra_hosts` are
     (name, address), `ulimits` (name, soft, hard), `shm_size` is in bytes and 0 is the default. `driver` and
     `root` None: the selected and the default one. `jobs`: how many steps run at once at most; None: what
-    the machine's cores allow. `sbom`: what is in the result shall be listed. `signing`: what goes to an image
-    store, a registry or an OCI archive is signed. `containerd` is a daemon that goes before the selected store.
+    the machine's cores allow. `containerd` is a daemon that goes before the selected store. `provenance` and
+    `sbom` None: no such attestation; `metadata_provenance`: the result describes how it was made, in so much
+    detail; `vcs`: what is asked of the repository around the context for both. `signing`: what goes to an image
+    store, a registry or an OCI archive is signed.
     """
 
     context: str | None = None
@@ -63,8 +66,6 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     root: Path | None = None
     containerd: Address | None = None
 
-    sbom: SbomOptions | None = None
-
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
     pull: bool = False
@@ -78,10 +79,10 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_parent: str = ""
     signing: SigningOptions | None = None
 
-    @property
-    def attested(self) -> bool:
-        """Whether the image gets attestations, and thus an index even for one platform."""
-        return self.sbom is not None
+    provenance: ProvenanceOptions | None = None
+    sbom: SbomOptions | None = None
+    metadata_provenance: Mode | None = None
+    vcs: VcsOptions = VcsOptions()
 
 
 class PlatformResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +99,8 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     `digest` and `descriptor` are the root's: an index for several platforms, else a manifest; None when no
     output is an image. `names` are the full names that the image got, in the store or wherever it went.
     `image_id` is what stores that keep single platforms call it, if it went to one; None: the root's digest.
-    `cached` and `executed` count steps, `seconds` is wall time.
+    `cached` and `executed` count steps, `seconds` is wall time. `provenance` has, if it was asked for, a SLSA
+    predicate (v0.2) for each platform.
     """
 
     digest: Digest | None = None
@@ -109,3 +111,4 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     cached: int = 0
     executed: int = 0
     seconds: float = 0.0
+    provenance: dict[str, msgspec.Raw] = {}

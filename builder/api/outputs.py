@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec.structs import replace
 
+from builder.api.attesting import admitted, is_explicit, makes_index, require_attestable
 from builder.oci.reference import parse_reference
 from builder.platforms import best_match, host_platform, parse_platforms
 from builder.snapshot.layerdb import Format
@@ -61,6 +62,7 @@ def routed(options: BuildOptions, environ: Mapping[str, str]) -> BuildOptions:
         return options
     with engine:
         require_multi_platform(engine.capabilities, _platforms(options))
+        options = admitted(options, engine.capabilities)
     outputs = tuple(each for output in options.outputs or (ImageOutput(),) for each in _to_engine(output))
     # A build works in a store of its own, and that must hold what the engine can hold.
     driver = CONTAINERD.name if engine.has_containerd_store else _EMBEDDED_CLASSIC
@@ -78,7 +80,7 @@ def chosen_outputs(options: BuildOptions) -> tuple[Output, ...]:
         parse_reference(tag)
     outputs = options.outputs or (ImageOutput(),)
     if any(isinstance(output, LoadOutput) for output in outputs):
-        outputs = _loadable(outputs, _platforms(options))
+        outputs = _loadable(outputs, options)
     archives = [output for output in outputs if isinstance(output, OciOutput | DockerOutput)]
     if options.tags and archives and not any(isinstance(output, ImageOutput) for output in outputs):
         outputs = (*outputs, _as(ImageOutput, archives[0]))
@@ -120,11 +122,12 @@ def _to_engine(output: Output) -> tuple[Output, ...]:
     """`output` with the engine in the place of the store."""
     if not isinstance(output, ImageOutput):
         return (output,)
-    loaded = _as(LoadOutput, output)
+    # Its store is an image store, too, and keeps what a store keeps.
+    loaded = replace(_as(LoadOutput, output), attestation_inline=True)
     return (loaded, replace(output, store=False)) if output.push else (loaded,)
 
 
-def _loadable(outputs: Sequence[Output], platforms: Sequence[Platform]) -> tuple[Output, ...]:
+def _loadable(outputs: Sequence[Output], options: BuildOptions) -> tuple[Output, ...]:
     """`outputs` when there is an engine that can take them; without one, the store takes its place."""
     engine = find_engine(os.environ)
     if engine is None:
@@ -132,10 +135,11 @@ def _loadable(outputs: Sequence[Output], platforms: Sequence[Platform]) -> tuple
             _as(ImageOutput, output) if isinstance(output, LoadOutput) else output for output in outputs
         )
     with engine:
-        if len(set(platforms)) > 1 and not engine.has_containerd_store:
+        several = len(set(_platforms(options))) > 1 or is_explicit(options)
+        if several and not engine.has_containerd_store:
             raise DriverError(
                 REFUSED_INDEX,
-                hint="build one platform, or turn on the containerd image store of the Docker Engine",
+                hint="build one platform without attestations, or turn on the containerd image store of the engine",
             )
     return tuple(outputs)
 
@@ -165,9 +169,10 @@ def _completed(output: Output, options: BuildOptions) -> Output:
 
 def _require_possible(output: Output, options: BuildOptions) -> None:
     """Raises: InvalidOutput; ExportError for annotations of documents that the image will not have."""
+    require_attestable(output, options)
     if isinstance(output, ExportOptions):
         platforms = _platforms(options) or (host_platform(),)
-        has_index = len(set(platforms)) > 1 or options.attested or forces_index(options)
+        has_index = len(set(platforms)) > 1 or makes_index(output, options) or forces_index(options)
         require_applicable(output.annotations, platforms, has_index=has_index)
     if isinstance(output, DockerOutput) and len(set(_platforms(options))) > 1:
         raise InvalidOutput(

@@ -12,6 +12,12 @@ import msgspec
 
 from builder.cli import build_values as values
 from builder.cli import session_values
+from builder.cli.attest_values import (
+    metadata_provenance,
+    requested_attestations,
+    vcs_options,
+    with_artifact_form,
+)
 from builder.cli.build_flags import PARAMETERS, BuildFlags
 from builder.cli.call import answer, read_call
 from builder.cli.report import FAILED, INTERRUPTED, print_error, print_line
@@ -71,6 +77,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
     from builder.api.options import BuildOptions
     from builder.store.selection import environment_address
 
+    attestations = requested_attestations(flags, os.environ)
     context = values.context_directory(flags.path)
     return BuildOptions(
         context=context,
@@ -85,7 +92,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         secrets=session_values.secrets(flags.secret, os.environ),
         agents=session_values.agents(flags.ssh, os.environ),
         tags=flags.tag,
-        outputs=_outputs(flags),
+        outputs=with_artifact_form(_outputs(flags), os.environ),
         driver=flags.driver,
         root=settings.root,
         containerd=environment_address(os.environ),
@@ -100,6 +107,10 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         ulimits=values.ulimits(flags.ulimit),
         cgroup_parent=flags.cgroup_parent,
         signing=signing_options(flags.sign, os.environ),
+        provenance=attestations.provenance,
+        sbom=attestations.sbom,
+        metadata_provenance=metadata_provenance(os.environ) if flags.metadata_file else None,
+        vcs=vcs_options(os.environ),
     )
 
 

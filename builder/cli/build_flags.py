@@ -13,8 +13,6 @@ import msgspec
 from builder.cli.later import refused_option
 from builder.progress.modes import MODES
 
-_DISABLED: Final = frozenset({"false", "0"})
-
 
 class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     """What was typed, word by word; parsed further by `builder.cli.build`."""
@@ -51,6 +49,9 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     driver: str | None
     jobs: int | None
     sign: tuple[str, ...]
+    attest: tuple[str, ...]
+    sbom: str | None
+    provenance: str | None
 
 
 def _text(*names: str, help: str, metavar: str = "TEXT", default: str | None = None) -> click.Option:  # noqa: A002
@@ -111,9 +112,13 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     _many("--sign", metavar="key=FILE|env://VAR", help="Sign the image with this key; may be repeated."),
     refused_option("--cache-from", help="Take cache from elsewhere."),
     refused_option("--cache-to", help="Give cache to elsewhere."),
-    refused_option("--attest", help="Attestations to attach."),
-    refused_option("--sbom", accept=_DISABLED, help="SBOM attestation; false is accepted."),
-    refused_option("--provenance", accept=_DISABLED, help="Provenance attestation; false is accepted."),
+    _many("--attest", metavar="SPEC", help="An attestation: type=provenance|sbom[,NAME=VALUE...]."),
+    _text("--sbom", metavar="SPEC", help="List what is in the result: true, false, or NAME=VALUE,..."),
+    _text(
+        "--provenance",
+        metavar="SPEC",
+        help="Say how the result was made: true, false, min, max, or NAME=VALUE,...",
+    ),
     _text(
         "--call",
         metavar="WORD",

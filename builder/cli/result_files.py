@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -10,6 +10,8 @@ from builder.oci.digest import encode_json
 
 if TYPE_CHECKING:
     from builder.api.options import BuildResult
+
+_PROVENANCE: Final = "buildx.build.provenance"
 
 
 def image_id(result: BuildResult) -> str:
@@ -30,4 +32,7 @@ def metadata(result: BuildResult) -> bytes:
         members["containerimage.config.digest"] = result.platforms[0].config.digest
     if result.names:
         members["image.name"] = ",".join(result.names)
+    single = len(result.provenance) == 1
+    for platform, provenance in result.provenance.items():
+        members[_PROVENANCE if single else f"{_PROVENANCE}/{platform}"] = provenance
     return msgspec.json.format(encode_json(members, order="sorted"), indent=2)

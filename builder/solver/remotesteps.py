@@ -54,18 +54,23 @@ class RemoteSteps:
         self._secrets = secrets
         self._agents = agents
         self._cancelled = cancelled
+        self.found: dict[Http | Git, str] = {}
+        """What each source was found to be: the digest of a file, or the commit of a repository."""
 
     def fetch(self, operation: Http | Git) -> Layered:
         """The files of `operation`. Raises: SourceError, Cancelled, OSError."""
-        return self._check_out(operation) if isinstance(operation, Git) else self._download(operation)
+        if isinstance(operation, Git):
+            return self._check_out(operation)
+        files, self.found[operation] = self._download(operation)
+        return files
 
-    def _download(self, operation: Http) -> Layered:
+    def _download(self, operation: Http) -> tuple[Layered, Digest]:
         from builder.source.http import download, redacted
 
         if operation.checksum is not None and (
             found := self._recorded(_http_key(operation, operation.checksum))
         ):
-            return found
+            return found, operation.checksum
         note = self._downloads / Digest.of(encode_json([operation.url, operation.filename])).hex
         known = _read_note(note)
         here = self._recorded(_http_key(operation, known[1])) if known is not None else None
@@ -81,14 +86,14 @@ class RemoteSteps:
             )
             if got is None and here is not None and known is not None:
                 _require_digest(operation, known[1], redacted(operation.url))
-                return here
+                return here, known[1]
             assert got is not None
             _require_digest(operation, got.digest, redacted(operation.url))
             os.utime(root, (got.modified, got.modified))
             found = self._keep(_http_key(operation, got.digest), root, redacted(operation.url))
         if got.etag:
             self._write_note(note, _Known(got.etag, got.digest))
-        return found
+        return found, got.digest
 
     def _check_out(self, operation: Git) -> Layered:
         from builder.source.git import Repository
@@ -96,7 +101,7 @@ class RemoteSteps:
 
         with self._layers.scratch() as scratch:
             repository = Repository(operation, scratch, self._git_access(operation.remote), self._cancelled)
-            commit = repository.commit()
+            commit = self.found[operation] = repository.commit()
             # A checkout without `.git` is the same whatever name led to the commit.
             ref = operation.ref if operation.keep_git_dir else ""
             fixed = msgspec.structs.replace(operation, ref=ref, checksum="")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from builder.cache.records import CacheRecords
     from builder.executor import Executor
-    from builder.graph import Target, Vertex
+    from builder.graph import Git, Http, Target, Vertex
     from builder.oci.digest import Digest
     from builder.progress.stream import Stream
     from builder.snapshot.digests import FileDigests
@@ -41,11 +41,13 @@ class Solution(NamedTuple):
     """What was built: for each target the stack of its layers, lowest first, and how much was work.
 
     `extras` has, for each target, the stacks of what was built beside it, by name.
+    `remotes`: what files and repositories of the network were found to be, by digest and by commit.
     """
 
     stacks: tuple[tuple[LayerID, ...], ...]
     cached: int
     executed: int
+    remotes: Mapping[Http | Git, str]
     extras: tuple[Mapping[str, tuple[LayerID, ...]], ...] = ()
 
 
@@ -139,6 +141,7 @@ def solve(
         extras=tuple(
             {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in targets
         ),
+        remotes=remotes.found,
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from builder.oci.digest import CHUNK, Digest, chain_id
 from builder.oci.manifest import InvalidDocument
 from builder.oci.reference import Reference, parse_reference
+from builder.platforms import Platform
 from builder.registry.errors import NotFound, RegistryError
 from builder.registry.nearby import NearbyFirst
 from builder.source.errors import ImageNotFound, SourceError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from builder.graph import Image
     from builder.oci.descriptor import Descriptor
-    from builder.platforms import Platform
     from builder.registry.reader import RegistryReader
     from builder.registry.registries import Registries
     from builder.snapshot.layerdb import LayerID
@@ -46,6 +46,19 @@ class FoundImage(msgspec.Struct, frozen=True, kw_only=True):
 
     reference: Reference
     found: PlatformManifest
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name stood for: `root` is what it names, an index mostly, `manifest` that of `platform` in it.
+
+    `layout`: it was found in an OCI layout, under a name that the caller made up.
+    """
+
+    reference: Reference
+    platform: Platform
+    root: Digest
+    manifest: Digest
+    layout: bool = False
 
 
 class Images:
@@ -81,6 +94,13 @@ class Images:
         self._layouts: dict[Path, LayoutReader] = {}
         self._found: dict[Digest, tuple[PlatformManifest, BlobFetcher]] = {}
         self._guard = threading.Lock()
+        self._meanings: dict[Meaning, None] = {}
+
+    @property
+    def meanings(self) -> tuple[Meaning, ...]:
+        """What was found so far, each once, in no order that could be relied upon."""
+        with self._guard:
+            return tuple(self._meanings)
 
     def from_store(self, name: str, platform: Platform) -> FoundImage:
         """The image that `name`, as people write it, has in the store, or else at its registry.
@@ -112,7 +132,13 @@ class Images:
         root = layout.find(context.digest or context.tag or None)
         origin = Origin(open=lambda: layout)
         return self._resolve(
-            parse_reference(name), root, layout, platform, fetch=self.fetcher(layout), origin=origin
+            parse_reference(name),
+            root,
+            layout,
+            platform,
+            fetch=self.fetcher(layout),
+            origin=origin,
+            is_layout=True,
         )
 
     def layers(self, operation: Image) -> tuple[LayerID, ...]:
@@ -215,6 +241,7 @@ class Images:
         *,
         fetch: BlobFetcher,
         origin: Origin,
+        is_layout: bool = False,
     ) -> FoundImage:
         try:
             found = resolve_platform(reader, root, platform)
@@ -223,8 +250,16 @@ class Images:
                 f"{reference.familiar}: failed to resolve source metadata for {reference}: {error.message}"
             ) from error
         self._origins.note(found.manifest.layers, origin)
+        meaning = Meaning(
+            reference=reference,
+            platform=found.platform,
+            root=root.digest,
+            manifest=found.descriptor.digest,
+            layout=is_layout,
+        )
         with self._guard:
             self._found[found.descriptor.digest] = (found, fetch)
+            self._meanings[meaning] = None
         return FoundImage(reference=reference, found=found)
 
     def _fetch(self, reader: BlobReader, blob: Descriptor) -> None:

@@ -62,7 +62,7 @@ def export(workspace: Workspace, registry: Registry) -> Export:
     targets = [
         Target(platform=platform, vertex=None, config=scratch_config(platform)) for platform in PLATFORMS
     ]
-    solution = Solution(stacks=((), ()), cached=0, executed=0)
+    solution = Solution(stacks=((), ()), cached=0, executed=0, remotes={})
     destinations = Destinations(outputs=(), daemons={}, pusher=registry)
     return Export(targets, solution, workspace, Stream(discard), destinations)
 

@@ -17,6 +17,7 @@ from builder.cli.settings import Settings
 from builder.graph.location import LocatedError, Location, SourceFile
 from builder.store.errors import DriverError
 from builder.system.errors import Cancelled, DockyardError, UsageError
+from exporter.attest.options import DEFAULT_PROVENANCE, ProvenanceOptions
 from exporter.outputs import CacheOnlyOutput, LoadOutput
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_bare_path_asks_for_the_defaults() -> None:
-    assert options(".") == BuildOptions(context=".", root=Path("/state"))
+    assert options(".") == BuildOptions(context=".", root=Path("/state"), provenance=DEFAULT_PROVENANCE)
 
 
 def test_every_flag_reaches_its_option() -> None:
@@ -46,7 +47,7 @@ def test_every_flag_reaches_its_option() -> None:
         *"--build-arg A=1 --build-context base=dir --label l=1 --annotation k=v".split(),
         *"--no-cache --no-cache-filter x,y --pull --network none --allow network.host".split(),
         *"--add-host db:10.0.0.1 --shm-size 64m --ulimit nofile=1:2 --cgroup-parent /g".split(),
-        *"--driver docker --jobs 3 ctx".split(),
+        *"--driver docker --jobs 3 --provenance min ctx".split(),
     )
 
     assert asked == BuildOptions(
@@ -71,6 +72,7 @@ def test_every_flag_reaches_its_option() -> None:
         driver="docker",
         jobs=3,
         root=Path("/state"),
+        provenance=ProvenanceOptions(mode="min"),
     )
 
 

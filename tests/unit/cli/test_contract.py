@@ -80,10 +80,6 @@ def test_wrong_usage_ends_with_2_and_a_word_on_standard_error(
     [
         (["build", "--cache-from", "type=local,src=x", "."], "--cache-from"),
         (["build", "--cache-to", "type=inline", "."], "--cache-to"),
-        (["build", "--attest", "type=sbom", "."], "--attest"),
-        (["build", "--sbom=true", "."], "--sbom"),
-        (["build", "--provenance=mode=max", "."], "--provenance"),
-        (["build", "--provenance=true", "."], "--provenance"),
         (["verify", "a:1"], "dockyard verify"),
     ],
 )
