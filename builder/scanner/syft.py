@@ -37,8 +37,8 @@ _ENVIRONMENT: Final = (
     ("SYFT_PARALLELISM", "2"),
     ("HOME", TEMPORARY),
     ("TMPDIR", TEMPORARY),
-    # Soft: collected more often above it. An image with a large database of packages needs what it needs.
-    ("GOMEMLIMIT", "200MiB"),
+    # Soft: above it the program frees memory before it takes more, which costs time (at 200 MiB, twice as much).
+    ("GOMEMLIMIT", "512MiB"),
 )
 _GIBI: Final = 1 << 30
 _LIMITS: Final = (("data", 4 * _GIBI, 4 * _GIBI), ("fsize", 8 * _GIBI, 8 * _GIBI), ("nofile", 4096, 4096))
