@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 class Destinations(NamedTuple):
     """The outputs that can be delivered, with what they need open.
 
-    `daemons` are those that outputs name; `pusher` is None when nothing is pushed.
+    `daemons` are those that outputs name; `pusher` is None when nothing is pushed; `origins` have layers that
+    the store lacks.
     """
 
     outputs: tuple[Output, ...]
     daemons: Mapping[Address, ContainerdStore]
     pusher: Pusher | None
+    origins: Origins
 
     def take_artifacts(self) -> bool:
         """Whether every destination keeps manifests with a subject and an empty config (OCI 1.1).
@@ -91,7 +93,7 @@ def open_destinations(
     require_room(store.root.path)
     opener = _Opener(store, stream, stack, registries, origins, several=several, attested=attested)
     possible = tuple(output for output in outputs if _possible(output, opener, stream))
-    return Destinations(outputs=possible, daemons=opener.daemons, pusher=opener.pusher)
+    return Destinations(outputs=possible, daemons=opener.daemons, pusher=opener.pusher, origins=origins)
 
 
 def _possible(output: Output, opener: _Opener, stream: Stream) -> bool:

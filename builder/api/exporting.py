@@ -153,10 +153,14 @@ class Export:
         )
         with self._exporting(output, "image") as vertex:
             assembled = self._assemble(
-                output, vertex, multi_platform=multi_platform, absent=delivery.may_be_incomplete, inline=True
+                output,
+                vertex,
+                multi_platform=multi_platform,
+                absent=delivery.layers_may_be_absent,
+                inline=True,
             )
             names = delivery.names(assembled.root)
-            if delivery.may_be_incomplete:
+            if delivery.pushes_first:
                 delivery.push_first(assembled, vertex, complete=lambda: self._assembler.blobs(output))
             else:
                 delivery.keep_first(assembled, vertex)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.oci.reference import Reference
 from builder.platforms import host_platform
+from builder.registry.nearby import NearbyFirst
 from builder.store.containerd.address import Address
 from builder.store.imagegraph import PARTIAL
 from builder.system.errors import Cancelled, DockyardError
@@ -59,8 +60,15 @@ class ImageDelivery:
         self._daemon = self._chosen_daemon()
 
     @property
-    def may_be_incomplete(self) -> bool:
-        """Whether layers of base images need not come here."""
+    def layers_may_be_absent(self) -> bool:
+        """Whether layers of base images need not be here: because a registry has them in the end, or a daemon."""
+        return self.pushes_first or (
+            self._output.store and self._daemon is not None and not self._output.push
+        )
+
+    @property
+    def pushes_first(self) -> bool:
+        """Whether what the registry has need not be in the store."""
         output = self._output
         kept_here = output.store and self._daemon is None
         return output.push and (
@@ -75,7 +83,7 @@ class ImageDelivery:
         return names if names or self._daemon is None else (f"{_DANGLING}@{root.digest}",)
 
     def keep_first(self, assembled: Assembled, vertex: Digest) -> None:
-        """Stores the image, all of which is here, then pushes it."""
+        """Stores the image, then pushes it."""
         if self._output.store:
             self._keep(assembled, vertex)
         if self._output.push:
@@ -110,7 +118,7 @@ class ImageDelivery:
     def _push(self, assembled: Assembled, vertex: Digest) -> None:
         pusher = self._destinations.pusher
         assert pusher is not None
-        write_image(assembled, self._workspace.lease.content, incomplete=self.may_be_incomplete)
+        write_image(assembled, self._workspace.lease.content, incomplete=self.pushes_first)
         self._sign(assembled)
         digest = assembled.root.digest
         for name in self._output.references:
@@ -144,9 +152,9 @@ class ImageDelivery:
         from builder.store.transfer import copy_image
 
         content = self._workspace.lease.content
-        write_image(assembled, content)
+        write_image(assembled, content, incomplete=self.layers_may_be_absent)
         copy_image(
-            content,
+            NearbyFirst(content, lambda: self._destinations.origins),
             assembled.root,
             daemon,
             names=self.names(assembled.root),

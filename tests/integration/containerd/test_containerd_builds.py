@@ -155,3 +155,16 @@ def test_an_image_that_only_the_daemon_has_is_a_base_for_builds(
     (project / "Dockerfile").write_text('FROM only-there:1\nRUN echo made >/made\nCMD ["cat", "/made"]\n')
     run(dockyard, "build", "-t", "child", project)
     assert ctr("run", "--rm", "docker.io/library/child:latest", "dockyard-test") == "made\n"
+
+
+def test_a_layer_that_the_daemon_has_does_not_come_here_to_go_back(
+    dockyard: Dockyard, dockyard_root: Path, store: ContainerdStore, address: Address, layout: LayoutReader,
+    project: Path, ctr: Ctr,
+) -> None:  # fmt: skip
+    copy_image(layout, layout.find(None), store, names=["docker.io/library/only-there:1"])
+    run(dockyard, "store", "use", "containerd", "--address", address.url, "--namespace", address.namespace)
+    (project / "Dockerfile").write_text('FROM only-there:1\nCMD ["echo", "on top"]\n')
+    run(dockyard, "build", "-t", "child", project)
+    large = [blob for blob in (dockyard_root / "content/blobs/sha256").iterdir() if blob.stat().st_size > 1e5]
+    assert large == []
+    assert ctr("run", "--rm", "docker.io/library/child:latest", "dockyard-test") == "on top\n"

@@ -15,6 +15,7 @@ from builder.oci.config import scratch_config
 from builder.platforms import Platform
 from builder.progress.stream import Stream, discard
 from builder.solver.solve import Solution
+from builder.source.origins import Origins
 from builder.store.imagegraph import walk_image
 from builder.store.selection import open_store
 from builder.system.errors import DockyardError
@@ -63,7 +64,7 @@ def export(workspace: Workspace, registry: Registry) -> Export:
         Target(platform=platform, vertex=None, config=scratch_config(platform)) for platform in PLATFORMS
     ]
     solution = Solution(stacks=((), ()), cached=0, executed=0, remotes={})
-    destinations = Destinations(outputs=(), daemons={}, pusher=registry)
+    destinations = Destinations(outputs=(), daemons={}, pusher=registry, origins=Origins())
     return Export(targets, solution, workspace, Stream(discard), destinations)
 
 
