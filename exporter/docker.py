@@ -22,6 +22,7 @@ from builder.store.layout.importer import no_progress
 from builder.store.layout.names import entry_name
 from builder.store.layout.output import copy_all, output_file, write_all
 from exporter.errors import ExportError
+from exporter.oci import write_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,10 +53,15 @@ def write_docker(
 ) -> None:
     """Writes the archive of an image to where `output` says; `stdout` is for an output without `dest`.
 
-    A file appears when it is complete. Raises: as `write_docker_archive`, and StoreError.
+    A directory becomes a layout, without `manifest.json`. A file appears when it is complete.
+    Raises: as `write_docker_archive`, and StoreError.
     """
     if output.dest is None:
         write_docker_archive(reader, entries, stdout, progress=progress)
+        return
+    if not output.tar:
+        _require_one_platform(entries[0])
+        write_layout(reader, entries, output.dest, progress=progress)
         return
     with output_file(output.dest) as fd:
         write_docker_archive(reader, entries, fd, progress=progress)
@@ -69,8 +75,7 @@ def write_docker_archive(
     Raises: ExportError for an index; BlobNotFound, InvalidDocument, OSError.
     """
     root = entries[0]
-    if is_index(root.media_type):
-        raise ExportError(REFUSED_INDEX, hint="use type=oci, or build one platform")
+    _require_one_platform(root)
     manifest = read_manifest(reader, root)
     listing = _Entry(
         config=_path(manifest.config.digest),
@@ -87,6 +92,11 @@ def write_docker_archive(
     _write_small("manifest.json", encode_json([listing]), fd, mode=0o644)
     _write_small("oci-layout", LAYOUT_MARKER, fd, mode=0o444)
     write_all(fd, bytes(2 * BLOCK))
+
+
+def _require_one_platform(root: Descriptor) -> None:
+    if is_index(root.media_type):
+        raise ExportError(REFUSED_INDEX, hint="use type=oci, or build one platform")
 
 
 def _path(digest: Digest) -> str:

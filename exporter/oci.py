@@ -14,6 +14,7 @@ from builder.store.layout.output import output_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from builder.oci.descriptor import Descriptor
     from builder.oci.reference import Reference
@@ -43,7 +44,17 @@ def write_oci(
         with output_file(output.dest) as fd:
             write_archive(reader, entries, fd, progress=progress)
     else:
-        write_directory(reader, [_tagged(entry) for entry in entries], output.dest, progress=progress)
+        write_layout(reader, entries, output.dest, progress=progress)
+
+
+def write_layout(
+    reader: BlobReader, entries: Sequence[Descriptor], folder: Path, *, progress: Progress = no_progress
+) -> None:
+    """Adds the images that `entries` point at to the OCI layout `folder`, made if missing.
+
+    Raises: StoreError, InvalidDocument.
+    """
+    write_directory(reader, [_tagged(entry) for entry in entries], folder, progress=progress)
 
 
 def layout_entries(

@@ -90,9 +90,13 @@ class OciOutput(ExportOptions, frozen=True, kw_only=True):
 
 
 class DockerOutput(ExportOptions, frozen=True, kw_only=True):
-    """An archive that `docker load` takes, of one platform, at `dest`; None is standard output."""
+    """An archive that `docker load` takes, of one platform, at `dest`; None is standard output.
+
+    With `tar` false the directory `dest` becomes an OCI layout of it.
+    """
 
     dest: Path | None = None
+    tar: bool = True
 
 
 class LoadOutput(ExportOptions, frozen=True, kw_only=True):
@@ -187,7 +191,7 @@ def require_writable(outputs: Sequence[Output], *, stdout_is_terminal: bool) -> 
         elif isinstance(output, LocalOutput):
             _require_directory(output.dest, may_be_deep=True)
         elif isinstance(output, OciOutput | DockerOutput | TarOutput) and output.dest is not None:
-            if isinstance(output, OciOutput) and not output.tar:
+            if isinstance(output, OciOutput | DockerOutput) and not output.tar:
                 _require_directory(output.dest, may_be_deep=False)
             else:
                 _require_file(output.dest)

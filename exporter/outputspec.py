@@ -154,13 +154,13 @@ def _place(attributes: dict[str, str]) -> Place | None:
 
 def _docker(attributes: dict[str, str]) -> DockerOutput | LoadOutput:
     options = _options(attributes, "docker", _DOCKER)
-    if not options.pop("tar", True):
-        raise Unsupported("a directory as output of type docker is not supported", hint="use type=oci")
     output: DockerOutput | LoadOutput
     if attributes.get("dest"):
         output = DockerOutput(**options)  # type: ignore[arg-type]
     else:
         options.pop("dest", None)
+        if not options.pop("tar", True):
+            raise InvalidOutput("dest is required for docker exporter with tar=false")
         output = LoadOutput(**options)  # type: ignore[arg-type]
     if output.docker_types:
         _require_docker_can(output)

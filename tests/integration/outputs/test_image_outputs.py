@@ -96,6 +96,11 @@ def test_skopeo_reads_the_docker_archive_under_its_tag(project: Project) -> None
     assert found["Architecture"] and len(found["Layers"]) == 3
 
 
+def test_a_directory_of_type_docker_is_a_layout_in_dockers_types(project: Project) -> None:
+    project.must_build("-t", "x:1", "-o", "type=docker,tar=false,dest=x,oci-mediatypes=false", *IMAGE)
+    assert project.document("x")["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+
+
 def test_a_docker_archive_of_several_platforms_is_refused_before_any_work(project: Project) -> None:
     done = project.build("-o", "type=docker,dest=x.tar", "--platform", "linux/amd64,linux/arm64", *IMAGE)
     assert done.returncode == 2 and not (project.folder / "x.tar").exists()
