@@ -36,8 +36,7 @@ def makes_index(output: Output, options: BuildOptions) -> bool:
         return False
     if options.provenance is None and options.sbom is None:
         return False
-    inline = isinstance(output, ImageOutput) or output.attestation_inline
-    return inline or is_explicit(options)
+    return _keeps_inline(output, several=False) or is_explicit(options)
 
 
 def admitted(options: BuildOptions, capabilities: Capabilities) -> BuildOptions:
@@ -51,6 +50,22 @@ def admitted(options: BuildOptions, capabilities: Capabilities) -> BuildOptions:
     if options.sbom is not None or (provenance is not None and not provenance.implied):
         require_attestations(capabilities)
     return msgspec.structs.replace(options, provenance=None)
+
+
+def worthwhile(options: BuildOptions, outputs: Sequence[Output], *, several: bool) -> BuildOptions:
+    """`options` without provenance that none of `outputs` would keep; `several`: each makes an index anyway."""
+    provenance = options.provenance
+    if provenance is None or not provenance.inline_only:
+        return options
+    if any(_keeps_inline(output, several=several) for output in outputs):
+        return options
+    return msgspec.structs.replace(options, provenance=None)
+
+
+def _keeps_inline(output: Output, *, several: bool) -> bool:
+    if not isinstance(output, ExportOptions) or output.docker_types:
+        return False
+    return several or output.attestation_inline or isinstance(output, ImageOutput)
 
 
 def require_attestable(output: Output, options: BuildOptions) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from builder.api.attesting import admitted, attestation_sources, makes_index
+from builder.api.attesting import admitted, attestation_sources, makes_index, worthwhile
 from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
@@ -72,7 +72,9 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             open_store(options.root or default_root(os.environ, uid=os.geteuid()), driver=options.driver)
         )
         require_multi_platform(store.capabilities, platforms)
-        options = admitted(options, store.capabilities)
+        several = len(platforms) > 1
+        indexed = several or forces_index(options)
+        options = worthwhile(admitted(options, store.capabilities), outputs, several=indexed)
         witness = Witness(options)
         options = msgspec.structs.replace(options, labels={**witness.labels(), **options.labels})
         require_writable(outputs, stdout_is_terminal=sys.stdout.isatty())
@@ -81,7 +83,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             stack.enter_context(daemon)
         workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
         registries = cache(lambda: open_registries(stack, cancelled))
-        several, origins = len(platforms) > 1, Origins()
+        origins = Origins()
         destinations = open_destinations(
             outputs,
             store,

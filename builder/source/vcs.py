@@ -7,7 +7,6 @@ configuration is run. Source: buildx's `BUILDX_GIT_*` variables and what it send
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ import msgspec
 from builder.source.errors import SourceError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
 
 _GIT: Final = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
@@ -91,6 +91,9 @@ def without_user(url: str) -> str:
 
 
 def _git(directory: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    # Loaded here because most contexts are in no repository.
+    import subprocess
+
     try:
         return subprocess.run(
             [*_GIT, "-C", str(directory), *args],

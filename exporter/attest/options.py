@@ -6,7 +6,6 @@ Source: buildx's reference for these flags, BuildKit's parameters of `attest:*`,
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
 
 import msgspec
@@ -97,6 +96,9 @@ def _canonical(kind: str, word: str) -> str:
 
 
 def _entry(word: str) -> tuple[str, dict[str, str]]:
+    # Loaded here because most builds say nothing of attestations.
+    import csv
+
     try:
         parts = next(csv.reader([word], strict=True), [])
     except csv.Error as error:
