@@ -1,7 +1,7 @@
 """What the repository around a directory says of it: the commit, where it came from, whether it was changed.
 
-Asked of the git of this machine, which refuses repositories of other users; nothing in the repository's own
-configuration is run. Source: buildx's `BUILDX_GIT_*` variables and what it sends as `vcs:*`.
+Asked of the git of this machine, which refuses repositories of other users; no hook and no monitor that the
+repository configures is run. Source: buildx's `BUILDX_GIT_*` variables and what it sends as `vcs:*`.
 """
 
 from __future__ import annotations

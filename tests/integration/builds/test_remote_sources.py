@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
 import subprocess
@@ -286,3 +287,24 @@ def test_a_repository_that_runs_nothing_here(project: Project, address: str, rep
     git(repository, "commit", "-qm", "evil")
     project.build(f"FROM scratch\nADD {address} /d/\n", "-t", "x")
     assert not os.path.lexists("/canary-git")
+
+
+def test_provenance_names_what_was_fetched_and_what_it_was_also_when_all_is_cached(
+    project: Project, server: str, address: str, repository: Path
+) -> None:
+    told = project.context.parent / "metadata.json"
+    dockerfile = f"FROM scratch\nADD {server}/a/file.txt?x=1 /f\nADD {address}#v1 /r/\n"
+    materials = []
+    for _ in range(2):
+        project.built(dockerfile, "-o", "type=cacheonly", "--metadata-file", str(told))
+        materials.append(json.loads(told.read_text())["buildx.build.provenance"]["materials"])
+    assert (
+        materials
+        == [
+            [
+                {"uri": f"{address}#v1", "digest": {"sha1": git(repository, "rev-parse", "v1^{}")}},
+                {"uri": f"{server}/a/file.txt?x=1", "digest": {"sha256": sha256(BODY).hexdigest()}},
+            ]
+        ]
+        * 2
+    )
