@@ -255,6 +255,9 @@ class _Outgoing:
             # The registry would wait in vain for what was announced.
             raise WrongContent(f"blob {self._blob.digest} ends after {self._sent} of {self._blob.size} bytes")
         self._sent += len(chunk)
+        # To ask for the end is to have the stream check what it gave, before the registry has the last of it.
+        if left and self._sent == self._blob.size and self._stream.read(1):
+            raise WrongContent(f"blob {self._blob.digest} goes on after {self._blob.size} bytes")
         self._watch(Transfer(self._blob, "moving", self._sent))
         return chunk
 

@@ -7,9 +7,10 @@ repository where it is. If neither, it is passed on as it comes.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from builder.store.errors import BlobNotFound
+from builder.store.streams import VerifiedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,8 +46,12 @@ class Origins:
         return self._reader(descriptor.digest).read(descriptor)
 
     def open(self, digest: Digest) -> BinaryIO:
-        """The blob, as it comes; the caller closes, and checks it. Raises: BlobNotFound, DockyardError."""
-        return self._reader(digest).open(digest)
+        """The blob, checked while it is read; the caller closes.
+
+        The last `read` raises DigestMismatch if the bytes were wrong. Raises: BlobNotFound, DockyardError.
+        """
+        stream = self._reader(digest).open(digest)
+        return cast("BinaryIO", VerifiedStream(stream, digest, on_mismatch=lambda: None))
 
     def repository(self, digest: Digest) -> Reference | None:
         """The repository at a registry that has the blob."""

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.integration.registry.faulty_proxy import FaultyProxy, overload, serve_faults, when
+from tests.integration.registry.faulty_proxy import (
+    FaultyProxy,
+    cut_answer,
+    overload,
+    serve_faults,
+    spoil,
+    when,
+)
 from tests.integration.registry.peers import serve_docker_registry
 
 if TYPE_CHECKING:
@@ -136,3 +143,21 @@ def test_an_archive_of_an_image_that_is_not_all_here_says_how_to_get_the_rest(be
     assert refused.returncode == 1 and "`dockyard pull` brings the rest" in refused.stderr
     bed.must("pull", name)
     bed.must("save", "-o", "x.tar", name)
+
+
+def test_a_layer_with_wrong_bytes_never_becomes_part_of_what_is_pushed(bed: Bed) -> None:
+    bed.source.faults.append(when("GET", bed.layer, spoil, times=9))
+    done = bed.build("--push", "-t", f"{bed.target.host}/app:1")
+    assert done.returncode == 1
+    assert (
+        f"ERROR: failed to build: failed to solve: the bytes of blob {bed.layer} are not those" in done.stderr
+    )
+    assert bed.target.asked("PUT", "manifests/1") == []
+    assert bed.must("store", "gc", "--check") == "The store is sound.\n"
+
+
+def test_a_layer_whose_download_is_cut_passes_through_all_the_same(bed: Bed) -> None:
+    bed.source.faults.append(when("GET", bed.layer, cut_answer))
+    bed.push(f"{bed.target.host}/app:1")
+    assert len(bed.source.asked("GET", bed.layer)) == 2
+    assert bed.must("run", f"{bed.target.host}/app:1") == "content\n"
