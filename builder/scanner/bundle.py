@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from builder.oci.digest import CHUNK
 from builder.scanner.errors import ScanFailed
 from builder.scanner.scanner import CORE
 from builder.scanner.template import Template, fill, write_template
@@ -70,7 +71,7 @@ class ScannedDocument(msgspec.Struct, frozen=True, kw_only=True):
         with (
             self.path.open("rb") as file,
             _mapped(file.fileno()) as view,
-            tempfile.TemporaryFile(dir=folder) as rendered,
+            tempfile.TemporaryFile(dir=folder, buffering=CHUNK) as rendered,
         ):
             rendered.writelines(fill(view, self.outline.template, filling))
             rendered.flush()

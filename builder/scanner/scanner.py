@@ -95,7 +95,7 @@ def scan_key(scanner: Scanner, scanned: Sequence[tuple[str, Sequence[str]]]) -> 
     return Digest.of(encode_json(["sbom", _VERSION, list(scanner.identity), [[*each] for each in scanned]]))
 
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Of the form in which results are remembered."""
 
 

@@ -23,26 +23,30 @@ if TYPE_CHECKING:
     Locate: TypeAlias = Callable[[str], int | None]
     """Position of the uppermost layer that holds a path; None when no layer does."""
 
-Kind: TypeAlias = Literal["created", "identity", "creators", "comment"]
+Kind: TypeAlias = Literal["created", "identity", "creators"]
 
 _RANDOM: Final = re.compile(rb'-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"$')
 _UUID_LENGTH: Final = 36
 
 
 class Hole(msgspec.Struct, frozen=True, array_like=True):
-    """A place of a document: `length` bytes from `offset` may be replaced; `layer` is for comments."""
+    """A place of a document: `length` bytes from `offset` may be replaced."""
 
     offset: int
     length: int
     kind: Kind
-    layer: int = 0
 
 
 class Template(msgspec.Struct, frozen=True):
-    """What was noted of a document. `sha256`, in hexadecimal, is that of everything outside of holes."""
+    """What was noted of a document. `sha256`, in hexadecimal, is that of everything outside of holes.
 
-    holes: tuple[Hole, ...]
+    Comments, of which there are many, are two columns: where each goes, and the position of its layer.
+    """
+
     sha256: str
+    holes: list[Hole]
+    comments: list[int]
+    layers: list[int]
 
 
 class Filling(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,17 +68,23 @@ class _Writer:
         self._offset = 0
         self._hash = sha256()
         self._holes: list[Hole] = []
+        self._comments: list[int] = []
+        self._layers: list[int] = []
 
     def write(self, chunk: bytes | Raw) -> None:
         self._hash.update(chunk)
         self._put(chunk)
 
-    def hole(self, kind: Kind, content: bytes = b"", *, layer: int = 0) -> None:
-        self._holes.append(Hole(self._offset, len(content), kind, layer))
+    def hole(self, kind: Kind, content: bytes = b"") -> None:
+        self._holes.append(Hole(self._offset, len(content), kind))
         self._put(content)
 
+    def comment(self, layer: int) -> None:
+        self._comments.append(self._offset)
+        self._layers.append(layer)
+
     def finish(self) -> Template:
-        return Template(tuple(self._holes), self._hash.hexdigest())
+        return Template(self._hash.hexdigest(), self._holes, self._comments, self._layers)
 
     def _put(self, chunk: bytes | Raw) -> None:
         view = memoryview(chunk)
@@ -154,7 +164,7 @@ def _write_files(writer: _Writer, files: Raw, locate: Locate) -> None:
             writer.write(value)
         else:
             writer.write(bytes(value).rstrip()[:-1])
-            writer.hole("comment", layer=layer)
+            writer.comment(layer)
             writer.write(b"}")
     writer.write(b"]")
 
@@ -169,20 +179,22 @@ def _write_namespace(writer: _Writer, value: bytes) -> None:
 def fill(document: bytes | memoryview, template: Template, filling: Filling) -> Iterator[bytes | memoryview]:
     """The pieces of `document` with its holes filled, in order."""
     view = memoryview(document)
+    edits = [(each.offset, each.length, _content(each, view, template, filling)) for each in template.holes]
+    if filling.layers is not None:
+        comments = [b',"comment":"layerID: %s"' % digest.encode() for digest in filling.layers]
+        places = zip(template.comments, template.layers, strict=True)
+        edits += [(offset, 0, comments[layer]) for offset, layer in places]
+        edits.sort()
     position = 0
-    for hole in template.holes:
-        replacement = _content(hole, view, template, filling)
-        if replacement is not None:
-            yield view[position : hole.offset]
-            yield replacement
-            position = hole.offset + hole.length
+    for offset, length, content in edits:
+        yield view[position:offset]
+        yield content
+        position = offset + length
     yield view[position:]
 
 
-def _content(hole: Hole, view: memoryview, template: Template, filling: Filling) -> bytes | None:
+def _content(hole: Hole, view: memoryview, template: Template, filling: Filling) -> bytes:
     match hole.kind:
-        case "comment" if filling.layers is not None:
-            return b',"comment":"layerID: %s"' % filling.layers[hole.layer].encode()
         case "creators" if filling.creator is not None:
             is_first = bytes(view[hole.offset - 1 : hole.offset]) == b"["
             return (b"" if is_first else b",") + msgspec.json.encode(filling.creator)
@@ -191,7 +203,7 @@ def _content(hole: Hole, view: memoryview, template: Template, filling: Filling)
         case "identity":
             return _identity(view, template, filling)
         case _:
-            return None
+            return bytes(view[hole.offset : hole.offset + hole.length])
 
 
 def _identity(view: memoryview, template: Template, filling: Filling) -> bytes:

@@ -110,7 +110,7 @@ def test_the_namespace_depends_on_the_layers() -> None:
 )
 def test_what_is_no_spdx_passes_byte_for_byte(text: bytes) -> None:
     content, template = written(text)
-    assert (content, template.holes) == (text, ())
+    assert (content, template.holes, template.comments) == (text, [], [])
 
 
 JSON = st.recursive(
