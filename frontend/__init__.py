@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from frontend.definition import CheckWarning, Definition
+    from frontend.dockerfile.addresses import read_address
     from frontend.dockerfile.conversion import convert
     from frontend.dockerfile.ignorefile import read_ignore_file
     from frontend.dockerfile.requests.answer import Answer
     from frontend.options import Options
     from frontend.resolver import (
+        BuiltContext,
         ImageContext,
         LocalContext,
         NamedContext,
+        RemoteContext,
         ResolvedImage,
         Resolver,
         context_key,
@@ -27,31 +30,37 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "Answer": "frontend.dockerfile.requests.answer",
+    "BuiltContext": "frontend.resolver",
     "CheckWarning": "frontend.definition",
     "Definition": "frontend.definition",
     "ImageContext": "frontend.resolver",
     "LocalContext": "frontend.resolver",
     "NamedContext": "frontend.resolver",
     "Options": "frontend.options",
+    "RemoteContext": "frontend.resolver",
     "ResolvedImage": "frontend.resolver",
     "Resolver": "frontend.resolver",
     "context_key": "frontend.resolver",
     "convert": "frontend.dockerfile.conversion",
+    "read_address": "frontend.dockerfile.addresses",
     "read_ignore_file": "frontend.dockerfile.ignorefile",
 }
 
 __all__ = [
     "Answer",
+    "BuiltContext",
     "CheckWarning",
     "Definition",
     "ImageContext",
     "LocalContext",
     "NamedContext",
     "Options",
+    "RemoteContext",
     "ResolvedImage",
     "Resolver",
     "context_key",
     "convert",
+    "read_address",
     "read_ignore_file",
 ]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
+from builder.graph import Git, Http, Vertex
 from builder.oci.config import ImageConfig
 from builder.oci.digest import Digest
 from builder.oci.reference import InvalidReference, Reference, parse_reference
@@ -41,7 +42,31 @@ class LocalContext(msgspec.Struct, frozen=True):
     exclude: tuple[str, ...] = ()
 
 
-NamedContext: TypeAlias = ImageContext | LocalContext
+class RemoteContext(msgspec.Struct, frozen=True):
+    """A named context that is fetched: the files of a repository, or the one file of a URL."""
+
+    operation: Git | Http
+
+
+class BuiltContext(msgspec.Struct, frozen=True):
+    """A named context that is made by this build: its files (None: there are none), and the image's config."""
+
+    vertex: Vertex | None
+    config: ImageConfig
+
+
+NamedContext: TypeAlias = ImageContext | LocalContext | RemoteContext | BuiltContext
+
+
+def context_config(context: NamedContext) -> ImageConfig | None:
+    """The image config that `context` brings along; None for plain files."""
+    match context:
+        case ImageContext(image=image):
+            return image.config
+        case BuiltContext(config=config):
+            return config
+        case _:
+            return None
 
 
 class Resolver(Protocol):

@@ -13,34 +13,33 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from builder.api.attesting import admitted, attestation_sources, makes_index, worthwhile
+from builder.api.contexts import open_context
 from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
+from builder.api.solving import open_tools
 from builder.api.witness import Witness
 from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
-from builder.solver.solve import Tools, solve
+from builder.solver.solve import solve
 from builder.source.origins import Origins
 from builder.store.selection import open_daemon, open_store, require_multi_platform
 from builder.system.places import default_root
 from exporter.outputs import ExportOptions, FilesOutput, require_writable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions, BuildResult
     from builder.api.provenance import Account
     from builder.api.sboms import Sboms
     from builder.api.signing import ImageSigner
     from builder.api.workspace import Workspace
-    from builder.executor import Executor
     from builder.graph import Target
     from builder.platforms import Platform
     from builder.progress.events import EventSink
-    from builder.solver.solve import Solution
+    from builder.solver.solve import Solution, Tools
     from exporter.outputs import Output
 
 
@@ -97,24 +96,9 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         inputs = open_inputs(
             options, workspace, stream, stack, several=several, registries=registries, origins=origins
         )
-        executor = cache(lambda: _open_executor(options, workspace, stack))
-        sboms = _open_sboms(options, inputs, workspace, stream, executor, cancelled)
-        targets = options.definition or read_targets(options, platforms, inputs, stream)
-        tools = Tools(
-            sources=inputs,
-            layers=workspace.layers,
-            records=workspace.records,
-            digests=workspace.digests,
-            open_executor=executor,
-            locks=workspace.locks,
-            stream=stream,
-            cancelled=cancelled,
-            secrets=options.secrets,
-            agents=options.agents,
-            caches=workspace.store.root.path / "cache-mounts",
-            downloads=workspace.store.root.path / "downloads",
-            jobs=options.jobs,
-        )
+        tools = open_tools(options, workspace, inputs, stream, stack, cancelled)
+        sboms = _open_sboms(options, inputs, workspace, tools)
+        targets = options.definition or _read(options, platforms, inputs, tools, workspace)
         solution = solve(
             targets,
             tools,
@@ -178,25 +162,23 @@ def _signer(options: BuildOptions) -> ImageSigner | None:
     return ImageSigner(options.signing)
 
 
-def _open_executor(options: BuildOptions, workspace: Workspace, stack: ExitStack) -> Executor:
-    from builder.executor import Executor
-
-    executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=options.allow)
-    return stack.enter_context(executor)
-
-
-def _open_sboms(
-    options: BuildOptions,
-    inputs: Inputs,
-    workspace: Workspace,
-    stream: Stream,
-    open_executor: Callable[[], Executor],
-    cancelled: threading.Event,
-) -> Sboms | None:
+def _open_sboms(options: BuildOptions, inputs: Inputs, workspace: Workspace, tools: Tools) -> Sboms | None:
     if options.sbom is None:
         return None
     from builder.api.sboms import open_sboms
 
     return open_sboms(
-        options.sbom, inputs, workspace, stream, open_executor=open_executor, cancelled=cancelled
+        options.sbom,
+        inputs,
+        workspace,
+        tools.stream,
+        open_executor=tools.open_executor,
+        cancelled=tools.cancelled,
     )
+
+
+def _read(
+    options: BuildOptions, platforms: tuple[Platform, ...], inputs: Inputs, tools: Tools, workspace: Workspace
+) -> tuple[Target, ...]:
+    main = open_context(options, inputs, tools, workspace.paths.work)
+    return read_targets(options, platforms, main, inputs, tools.stream)

@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from builder.api.contexts import open_context
 from builder.api.destinations import open_registries
-from builder.api.reading import load_dockerfile, open_inputs
+from builder.api.reading import load_dockerfile, open_inputs, target_maker
+from builder.api.solving import open_tools
 from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
@@ -43,9 +45,6 @@ def call(
     platforms = parse_platforms(options.platforms) or (host_platform(),)
     try:
         with ExitStack() as stack:
-            text, chosen = load_dockerfile(options, platforms, stream)
-            if question == "targets":
-                return targets(text.content, chosen)
             root = options.root or default_root(os.environ, uid=os.geteuid())
             store = stack.enter_context(open_store(root, driver=options.driver))
             cancelled = cancel or threading.Event()
@@ -58,6 +57,12 @@ def call(
                 several=len(platforms) > 1,
                 registries=cache(lambda: open_registries(stack, cancelled)),
             )
+            tools = open_tools(options, workspace, inputs, stream, stack, cancelled)
+            main = open_context(options, inputs, tools, workspace.paths.work)
+            text, chosen = load_dockerfile(options, platforms, main, stream)
+            if question == "targets":
+                return targets(text.content, chosen)
+            inputs.make_targets_with(target_maker(text, chosen, inputs))
             ask = lint if question == "check" else outline
             return ask(text.content, chosen, inputs)
     finally:

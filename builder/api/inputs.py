@@ -7,21 +7,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from builder.graph import Git, Http
 from builder.oci.digest import Digest
 from builder.oci.reference import parse_reference
 from builder.snapshot.context import ContextView
 from builder.snapshot.disk import Directory
-from builder.source.contexts import DirectoryContext, LayoutContext, parse_context
+from builder.source.contexts import (
+    DirectoryContext,
+    LayoutContext,
+    TargetContext,
+    parse_context,
+)
+from builder.source.contexts import (
+    ImageContext as ImageSpec,
+)
 from builder.source.errors import InvalidContext
 from builder.source.texts import read_text
-from frontend import ImageContext, LocalContext, ResolvedImage, context_key, read_ignore_file
+from frontend import (
+    BuiltContext,
+    ImageContext,
+    LocalContext,
+    RemoteContext,
+    ResolvedImage,
+    context_key,
+    read_address,
+    read_ignore_file,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager, ExitStack
     from pathlib import Path
 
-    from builder.graph import Image, Local, Location
+    from builder.graph import Image, Local, Location, Target
     from builder.platforms import Platform
     from builder.progress.stream import Stream
     from builder.snapshot.layerdb import LayerID
@@ -55,6 +73,16 @@ class Inputs:
         self._stack = stack
         self._directories: dict[str, Path] = {} if main is None else {MAIN_CONTEXT: main}
         self._contexts = _parse(named)
+        self._make_target: Callable[[str, Platform], Target] | None = None
+        self._being_made: list[str] = []
+
+    def add_directory(self, name: str, path: Path) -> None:
+        """A directory of the caller that operations call `name`."""
+        self._directories[name] = path
+
+    def make_targets_with(self, make: Callable[[str, Platform], Target]) -> None:
+        """How a stage of the Dockerfile becomes a named context, for a platform."""
+        self._make_target = make
 
     @property
     def meanings(self) -> tuple[Meaning, ...]:
@@ -78,15 +106,39 @@ class Inputs:
         found = self._contexts.get(name)
         if found is None:
             return None
-        short = name.partition("::")[0]
-        if isinstance(found, DirectoryContext):
-            self._directories[name] = found.path
-            ignored = read_text(found.path / ".dockerignore")
-            return LocalContext(name, read_ignore_file(ignored) if ignored is not None else ())
+        match found:
+            case DirectoryContext(path=path):
+                return self._directory(name, path)
+            case Git() | Http():
+                return RemoteContext(found)
+            case TargetContext(stage=stage):
+                return self._target(name, stage, platform)
+            case LayoutContext() | ImageSpec():
+                return self._image(name.partition("::")[0], found, platform)
+
+    def _directory(self, name: str, path: Path) -> NamedContext:
+        self.add_directory(name, path)
+        ignored = read_text(path / ".dockerignore")
+        return LocalContext(name, read_ignore_file(ignored) if ignored is not None else ())
+
+    def _image(self, short: str, found: LayoutContext | ImageSpec, platform: Platform) -> NamedContext:
         with self._loading(short, platform):
             if isinstance(found, LayoutContext):
                 return ImageContext(_resolved(self._images.from_layout(found, short, platform)))
             return ImageContext(_resolved(self._images.from_store(found.reference, platform)))
+
+    def _target(self, name: str, stage: str, platform: Platform) -> NamedContext:
+        if name in self._being_made or self._make_target is None:
+            raise InvalidContext(
+                f"build context {name}=target:{stage} stands on itself",
+                hint=f"stage {stage} uses {' and then '.join([*self._being_made, name])}",
+            )
+        self._being_made.append(name)
+        try:
+            made = self._make_target(stage, platform)
+        finally:
+            self._being_made.pop()
+        return BuiltContext(made.vertex, made.config)
 
     # As the solver sees it.
 
@@ -114,14 +166,14 @@ class Inputs:
         return self._stream.vertex(Digest.of(name.encode()), name)
 
 
-def _parse(named: Mapping[str, str]) -> dict[str, Context]:
-    found = {}
+def _parse(named: Mapping[str, str]) -> dict[str, Context | Git | Http]:
+    found: dict[str, Context | Git | Http] = {}
     for name, spec in named.items():
         bare, _, platform = name.partition("::")
         key = context_key(bare)
         if key is None:
             raise InvalidContext(f"invalid context name {name!r}")
-        found[f"{key}::{platform}" if platform else key] = parse_context(name, spec)
+        found[f"{key}::{platform}" if platform else key] = read_address(spec) or parse_context(name, spec)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import msgspec
 
@@ -30,12 +30,14 @@ Secret: TypeAlias = bytes | Callable[[], bytes]
 class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     """One build, of a Dockerfile or of a graph.
 
-    Dockerfile: `context` is a directory, None an empty context; `dockerfile` the path of the file, None for
-    `Dockerfile` in the context; `dockerfile_text` takes the place of the file.
+    Dockerfile: `context` is a directory, a tar file, a URL or the address of a git repository, None an empty
+    context; `context_stream` is read as a tar file instead. `dockerfile` is the path of the file (in the context,
+    unless that is a directory) or a URL, None for `Dockerfile` in the context; `dockerfile_text` takes the place
+    of the file.
     Graph: `definition` has one target for each platform, and `context`, if given, is its local `context`.
 
-    `platforms` as people write them; none: this machine's. `build_contexts` maps names to directories or to
-    `oci-layout://PATH[:TAG]`. `annotations` maps keys, with their optional level in front
+    `platforms` as people write them; none: this machine's. `build_contexts` maps names to what
+    `--build-context` takes. `annotations` maps keys, with their optional level in front
     (`index:org.example.key`), to values. `outputs` empty: an image in the store, under `tags`.
     `agents` maps ids to sockets of SSH agents. `no_cache_filter` are names of stages. `extra_hosts` are
     (name, address), `ulimits` (name, soft, hard), `shm_size` is in bytes and 0 is the default. `driver` and
@@ -47,6 +49,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     context: str | None = None
+    context_stream: BinaryIO | None = None
     dockerfile: str | None = None
     dockerfile_text: bytes | None = None
     definition: tuple[Target, ...] | None = None

@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from builder.api.inputs import Inputs
 from builder.oci.digest import Digest
 from builder.platforms import host_platform
 from builder.source.images import Images
-from builder.source.texts import BuildText, read_dockerfile, read_ignore_text
+from builder.source.texts import BuildText, read_dockerfile, read_dockerfile_of, read_ignore_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager, ExitStack
 
+    from builder.api.contexts import MainContext
     from builder.api.options import BuildOptions
     from builder.api.workspace import Workspace
     from builder.graph import Target
@@ -49,22 +52,24 @@ def open_inputs(
         origins=origins,
         refresh=options.pull,
     )
-    main = Path(options.context) if options.context is not None else None
+    main = Path(options.context) if options.context is not None and Path(options.context).is_dir() else None
     return Inputs(images, stream, stack, main=main, named=options.build_contexts, several=several)
 
 
 def load_dockerfile(
-    options: BuildOptions, platforms: tuple[Platform, ...], stream: Stream
+    options: BuildOptions, platforms: tuple[Platform, ...], main: MainContext, stream: Stream
 ) -> tuple[BuildText, Options]:
     """The Dockerfile, and how it is to be read. Raises: DockyardError when there is none."""
     # Loaded here because a graph that comes without a Dockerfile needs no parser.
     from frontend import Options, read_ignore_file
 
-    text = _dockerfile(options, stream)
-    main = Path(options.context) if options.context is not None else None
-    with _internal(stream, "load .dockerignore"):
-        ignored = read_ignore_text(main, text.path)
-        exclude = read_ignore_file(ignored) if ignored is not None else ()
+    text = _dockerfile(options, main, stream)
+    exclude: tuple[str, ...] = ()
+    if main.vertex is None:
+        # What was fetched or sent as an archive is there as a whole.
+        with _internal(stream, "load .dockerignore"):
+            ignored = read_ignore_text(main.directory, text.path)
+            exclude = read_ignore_file(ignored) if ignored is not None else ()
     chosen = Options(
         filename=text.name,
         target=options.target,
@@ -79,17 +84,24 @@ def load_dockerfile(
         ulimits=options.ulimits,
         cgroup_parent=options.cgroup_parent,
         context_exclude=exclude,
+        context=main.vertex,
+        context_epoch=main.epoch,
     )
     return text, chosen
 
 
 def read_targets(
-    options: BuildOptions, platforms: tuple[Platform, ...], inputs: Inputs, stream: Stream
+    options: BuildOptions,
+    platforms: tuple[Platform, ...],
+    main: MainContext,
+    inputs: Inputs,
+    stream: Stream,
 ) -> tuple[Target, ...]:
     """The graph that the Dockerfile describes; what checks find goes to `stream`. Raises: DockyardError."""
     from frontend import convert
 
-    text, chosen = load_dockerfile(options, platforms, stream)
+    text, chosen = load_dockerfile(options, platforms, main, stream)
+    inputs.make_targets_with(target_maker(text, chosen, inputs))
     loaded = _internal_digest(_loading(text.name))
 
     def warn(warning: CheckWarning) -> None:
@@ -104,13 +116,29 @@ def read_targets(
     return convert(text.content, chosen, inputs, on_warning=warn).targets
 
 
-def _dockerfile(options: BuildOptions, stream: Stream) -> BuildText:
+def target_maker(text: BuildText, chosen: Options, inputs: Inputs) -> Callable[[str, Platform], Target]:
+    """What makes a stage of the Dockerfile for a platform, as if it were the target of a build of its own."""
+
+    def make(stage: str, platform: Platform) -> Target:
+        from frontend import convert
+
+        own = msgspec.structs.replace(chosen, target=stage, platforms=(platform,), labels={})
+        return convert(text.content, own, inputs).targets[0]
+
+    return make
+
+
+def _dockerfile(options: BuildOptions, main: MainContext, stream: Stream) -> BuildText:
     name = Path(options.dockerfile).name if options.dockerfile is not None else "Dockerfile"
     with _internal(stream, _loading(name)):
         if options.dockerfile_text is not None:
             return BuildText("Dockerfile", options.dockerfile_text)
-        main = Path(options.context) if options.context is not None else None
-        return read_dockerfile(main, Path(options.dockerfile) if options.dockerfile is not None else None)
+        if main.dockerfile is not None:
+            return main.dockerfile
+        if main.files is not None:
+            return read_dockerfile_of(main.files, options.dockerfile)
+        named = Path(options.dockerfile) if options.dockerfile is not None else None
+        return read_dockerfile(main.directory, named)
 
 
 def _loading(name: str) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from builder.api.inputs import MAIN_CONTEXT
 from builder.graph import Local, walk
 from exporter.attest.provenance.facts import Request
+from exporter.attest.provenance.redact import redacted
+from frontend import read_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +36,15 @@ def frontend_request(options: BuildOptions, targets: Sequence[Target]) -> Reques
     if options.definition is not None:
         return Request(locals=tuple(sorted(used)))
     used.add(_DOCKERFILE_SOURCE)
-    if options.context is not None:
+    is_remote = options.context is not None and read_address(options.context) is not None
+    if options.context is not None and not is_remote:
         used.add(MAIN_CONTEXT)
     return Request(
         frontend=_FRONTEND,
         filename=_DOCKERFILE if options.dockerfile is None else Path(options.dockerfile).name,
         args=_arguments(options),
         locals=tuple(sorted(used)),
+        context_uri=options.context or "" if is_remote else "",
     )
 
 
@@ -63,4 +67,5 @@ def _context(name: str, spec: str) -> str:
     """Where a named context comes from, without the paths of this machine."""
     if spec.startswith(_LAYOUT):
         return f"{_LAYOUT}{name}"
-    return spec if "://" in spec else f"local:{name}"
+    is_elsewhere = "://" in spec or spec.startswith("target:") or read_address(spec) is not None
+    return redacted(spec) if is_elsewhere else f"local:{name}"

@@ -39,7 +39,11 @@ class Witness:
         if attested:
             _begin(_load_types)
         wanted = (options.vcs.info and described) or options.vcs.labels
-        self._reading = _begin(self._read_checkout) if wanted and options.context is not None else None
+        self._reading = (
+            _begin(self._read_checkout)
+            if wanted and options.context is not None and Path(options.context).is_dir()
+            else None
+        )
 
     def checkout(self) -> Checkout | None:
         """The repository around the context; waits for git. None when there is none, or nobody asked."""

@@ -23,6 +23,7 @@ from builder.cli.call import answer, read_call
 from builder.cli.report import FAILED, INTERRUPTED, print_error, print_line
 from builder.cli.settings import Settings, require_root
 from builder.cli.signing_values import signing_options
+from builder.cli.standard_input import read_standard_input
 from builder.progress.modes import choose_mode, open_renderer
 from builder.progress.renderer import Display
 from builder.system.errors import Cancelled, DockyardError, Unsupported, UsageError
@@ -32,13 +33,8 @@ if TYPE_CHECKING:
     from builder.progress.modes import Mode
     from exporter.outputs import Output
 
-_MAX_DOCKERFILE: Final = 16 << 20
-_FAILED_TO_BUILD: Final = "failed to build: "
+_NO_CONTEXT: Final = "failed to build: unable to prepare context: "
 _FAILED_TO_SOLVE: Final = "failed to build: failed to solve: "
-
-
-class ContextNotFound(DockyardError):
-    """The build context is not there."""
 
 
 @click.command("build", params=list(PARAMETERS))
@@ -46,8 +42,8 @@ class ContextNotFound(DockyardError):
 def command(settings: Settings, /, **words: object) -> int:
     """Build an image from a Dockerfile.
 
-    PATH is the directory of files that COPY and ADD see; with - a Dockerfile is read from standard input and
-    there are no files.
+    PATH is what COPY and ADD see: a directory, a tar file, a URL or a git repository. With - a tar file, or a
+    Dockerfile without any files, is read from standard input.
     """
     flags = msgspec.convert(words, BuildFlags)
     mode = _mode(flags)
@@ -78,11 +74,12 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
     from builder.store.selection import environment_address
 
     attestations = requested_attestations(flags, os.environ)
-    context = values.context_directory(flags.path)
+    standard_input = read_standard_input(flags.path, flags.file)
     return BuildOptions(
-        context=context,
+        context=None if flags.path == "-" else flags.path,
+        context_stream=standard_input.archive,
         dockerfile=None if flags.file == "-" else flags.file,
-        dockerfile_text=_standard_input(flags),
+        dockerfile_text=standard_input.dockerfile,
         build_contexts=values.build_contexts(flags.build_context),
         platforms=values.comma_separated(flags.platform),
         target=flags.target,
@@ -90,7 +87,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         labels=values.assignments("--label", flags.label),
         annotations=values.assignments("--annotation", flags.annotation),
         secrets=session_values.secrets(flags.secret, os.environ),
-        agents=session_values.agents(flags.ssh, os.environ),
+        agents=session_values.agents(values.agent_words(flags.ssh, flags.path, os.environ), os.environ),
         tags=flags.tag,
         outputs=with_artifact_form(_outputs(flags), os.environ),
         driver=flags.driver,
@@ -135,26 +132,12 @@ def _outputs(flags: BuildFlags) -> tuple[Output, ...]:
     return with_load(outputs) if flags.load else outputs
 
 
-def _standard_input(flags: BuildFlags) -> bytes | None:
-    if flags.file != "-" and flags.path != "-":
-        return None
-    if flags.file is not None and flags.path == "-":
-        raise UsageError("invalid argument: can't use stdin for both build context and dockerfile")
-    text = sys.stdin.buffer.read(_MAX_DOCKERFILE + 1)
-    if len(text) > _MAX_DOCKERFILE:
-        raise UsageError(f"the Dockerfile on standard input is larger than {_MAX_DOCKERFILE} bytes")
-    if text[257:262] == b"ustar" or text.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
-        raise UsageError(
-            "a context archive on standard input is not supported yet",
-            hint="extract it and build the directory",
-        )
-    return text
-
-
 def _require_context(options: BuildOptions) -> None:
-    if options.context is not None and not Path(options.context).is_dir():
-        problem = "is not a directory" if Path(options.context).exists() else "not found"
-        raise ContextNotFound(f'unable to prepare context: path "{options.context}" {problem}')
+    if options.context is None or Path(options.context).is_dir():
+        return
+    from builder.api.contexts import require_context
+
+    require_context(options.context)
 
 
 def _build(options: BuildOptions, mode: Mode, settings: Settings) -> BuildResult:
@@ -174,7 +157,9 @@ def report_failure(error: DockyardError, mode: Mode, settings: Settings) -> int:
             print_line("[+] Building 0.0s (0/0)")
         print_error(error, debug=settings.debug)
         return FAILED
-    prefix = _FAILED_TO_BUILD if isinstance(error, ContextNotFound) else _FAILED_TO_SOLVE
+    from builder.source.errors import ContextNotFound
+
+    prefix = _NO_CONTEXT if isinstance(error, ContextNotFound) else _FAILED_TO_SOLVE
     return print_error(error, prefix=prefix, debug=settings.debug)
 
 

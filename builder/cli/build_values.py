@@ -20,7 +20,7 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.ASCII | re.
 _UNITS: Final = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 _NETWORKS: Final = ("default", "none", "host")
 _ENTITLEMENTS: Final = frozenset({"network.host", "security.insecure"})
-_REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
+_SSH: Final = re.compile(r"ssh://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:")
 
 
 def assignments(flag: str, words: Iterable[str]) -> dict[str, str]:
@@ -122,16 +122,11 @@ def comma_separated(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(part.strip() for word in words for part in word.split(",") if part.strip())
 
 
-def context_directory(word: str) -> str | None:
-    """The directory that PATH names; None for `-`, where a Dockerfile is read from standard input.
-
-    Raises: UsageError for remote contexts.
-    """
-    if word == "-":
-        return None
-    if word.startswith(_REMOTE):
-        raise not_supported(f"a remote context ({word})", hint="clone it and build the directory")
-    return word
+def agent_words(words: tuple[str, ...], context: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """`--ssh` words, with `default` among them where a repository is the context that needs it."""
+    is_given = any(word.partition("=")[0] == "default" for word in words)
+    has_agent = bool(environ.get("SSH_AUTH_SOCK"))
+    return (*words, "default") if _SSH.match(context) and has_agent and not is_given else words
 
 
 def _pairs(flag: str, words: Iterable[str]) -> list[tuple[str, str | None]]:

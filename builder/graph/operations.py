@@ -57,7 +57,8 @@ class Git(msgspec.Struct, frozen=True, kw_only=True, tag="git"):
     """A checkout of the git repository at `remote` (LLB source `git://`). No inputs.
 
     `ref` is a branch, a tag, a full ref or a commit; empty: what the repository says. `subdirectory` is
-    relative, empty for all. `checksum` is the beginning of the commit that is expected, in hex.
+    relative, empty for all. `checksum` is the beginning of the commit that is expected, in hex. `mtime`: what
+    the files' times are, that of the checkout or that of the commit.
     """
 
     remote: str
@@ -66,6 +67,7 @@ class Git(msgspec.Struct, frozen=True, kw_only=True, tag="git"):
     checksum: str = ""
     keep_git_dir: bool = False
     submodules: bool = True
+    mtime: Literal["checkout", "commit"] = "checkout"
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -40,6 +40,7 @@ class Stream:
         # Reentrant: a signal that interrupts an emission leads to the events of the cancelled vertices.
         self._lock = threading.RLock()
         self._started: dict[Digest, float] = {}
+        self._completed: set[Digest] = set()
         self._logs: dict[Digest, LogLimit] = {}
 
     @property
@@ -73,8 +74,10 @@ class Stream:
             self._sink(events.VertexStarted(at=at, digest=digest, name=name))
 
     def cached(self, digest: Digest, name: str) -> None:
-        """The result of the vertex was there already."""
+        """The result of the vertex was there already; no news of one that this build has completed."""
         with self._lock:
+            if digest in self._completed:
+                return
             self._forget(digest)
             self._sink(events.VertexCached(at=self.now, digest=digest, name=name))
 
@@ -84,6 +87,7 @@ class Stream:
             at = self.now
             seconds = at - self._started.get(digest, at)
             self._forget(digest)
+            self._completed.add(digest)
             self._sink(events.VertexCompleted(at=at, digest=digest, seconds=seconds))
 
     def failed(self, digest: Digest, error: str) -> None:

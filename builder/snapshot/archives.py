@@ -21,9 +21,22 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 512
 _MAGIC_SIZE: Final = 6
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_BZIP2: Final = b"BZh"
+_XZ: Final = b"\xfd7zXZ\0"
+_COMPRESSED: Final = (_GZIP, _ZSTD, _BZIP2, _XZ)
 _INPUT: Final = 1 << 16
 # What `xz -9` needs, twice; a hostile header may ask for 4 GiB.
 _XZ_MEMORY: Final = 128 << 20
+
+
+def begins_archive(head: bytes) -> bool:
+    """Whether a file that begins with `head` (512 bytes or all of it) is taken for an archive unread.
+
+    A compressed file counts as one: nothing else that is compressed makes sense as a context.
+    """
+    return head.startswith(_COMPRESSED) or _is_header(head[:_BLOCK])
 
 
 def is_archive(content: Content) -> bool:
@@ -42,13 +55,13 @@ def open_archive(blob: BinaryIO) -> LayerReader:
     """
     magic = blob.read(_MAGIC_SIZE)
     blob.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
+    if magic.startswith(_GZIP):
         return open_layer(blob, "gzip")
-    if magic.startswith(b"\x28\xb5\x2f\xfd"):
+    if magic.startswith(_ZSTD):
         return open_layer(blob, "zstd")
-    if magic.startswith(b"BZh"):
+    if magic.startswith(_BZIP2):
         return LayerReader(_streams(blob, _bzip2), limit=None)
-    if magic.startswith(b"\xfd7zXZ\0"):
+    if magic.startswith(_XZ):
         return LayerReader(_streams(blob, _xz), limit=None)
     return open_layer(blob, "uncompressed")
 

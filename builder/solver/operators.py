@@ -143,6 +143,8 @@ class Operators:
                 with self._stream.vertex(vertex.digest, vertex.description.name):
                     return LocalFiles(self._guarded(vertex, lambda: self._sources.local(operation)))
             case Http() | Git():
+                if (found := self._remotes.fetched(operation)) is not None:
+                    return found
                 with self._stream.vertex(vertex.digest, vertex.description.name):
                     return self._guarded(vertex, lambda: self._remotes.fetch(operation))
             case Image():

@@ -1,12 +1,14 @@
 """Remote sources: a file of a URL or a checkout of a repository as a layer to copy from.
 
-Each is asked for anew in every build, because what a name stands for may change; what it stands for is fetched
+Each is asked for anew in every build, because what a name stands for may change, and once in each, because the
+Dockerfile that was read must be of the same commit as the files that it copies. What it stands for is fetched
 once, and remembered as layers under a key that names the content: the server's ETag, or the commit.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -56,13 +58,22 @@ class RemoteSteps:
         self._cancelled = cancelled
         self.found: dict[Http | Git, str] = {}
         """What each source was found to be: the digest of a file, or the commit of a repository."""
+        self._fetched: dict[Http | Git, Layered] = {}
+        self._guard = threading.Lock()
+
+    def fetched(self, operation: Http | Git) -> Layered | None:
+        """What `fetch` has found for `operation` in this build; None before it was called."""
+        with self._guard:
+            return self._fetched.get(operation)
 
     def fetch(self, operation: Http | Git) -> Layered:
         """The files of `operation`. Raises: SourceError, Cancelled, OSError."""
         if isinstance(operation, Git):
-            return self._check_out(operation)
-        files, self.found[operation] = self._download(operation)
-        return files
+            files = self._check_out(operation)
+        else:
+            files, self.found[operation] = self._download(operation)
+        with self._guard:
+            return self._fetched.setdefault(operation, files)
 
     def _download(self, operation: Http) -> tuple[Layered, Digest]:
         from builder.source.http import download, redacted

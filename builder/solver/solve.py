@@ -11,7 +11,6 @@ from builder.graph import Exec, File, Merge, walk
 from builder.solver.filesteps import FileSteps
 from builder.solver.mountsteps import MountSteps
 from builder.solver.operators import Operators
-from builder.solver.remotesteps import RemoteSteps
 from builder.solver.results import Layered
 from builder.solver.runsteps import RunSteps
 from builder.solver.scheduler import Scheduler
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from builder.snapshot.layerdb import Format, LayerID
     from builder.snapshot.layers import Layers
     from builder.solver.operators import Sources
+    from builder.solver.remotesteps import RemoteSteps
     from builder.system.locks import KeyLocks
 
 _JOBS_PER_CORE: Final = 16
@@ -55,11 +55,12 @@ class Tools(NamedTuple):
     """What solving works with.
 
     `open_executor` is called when the first command must run. `agents` are sockets of SSH agents by id,
-    `caches` is where cache mounts live, `downloads` what servers said of what was downloaded. `jobs`: how many
-    steps may run at once; None: what the cores allow.
+    `caches` is where cache mounts live. `jobs`: how many steps may run at once; None: what the cores allow.
+    The same tools may solve several graphs of one build, one after the other.
     """
 
     sources: Sources
+    remotes: RemoteSteps
     layers: Layers
     records: CacheRecords
     digests: FileDigests
@@ -70,7 +71,6 @@ class Tools(NamedTuple):
     secrets: Mapping[str, bytes | Callable[[], bytes]]
     agents: Mapping[str, Path]
     caches: Path
-    downloads: Path
     jobs: int | None = None
 
 
@@ -103,19 +103,11 @@ def solve(
         secrets=tools.secrets,
         mounts=mounts,
     )
-    remotes = RemoteSteps(
-        tools.layers,
-        tools.records,
-        tools.downloads,
-        secrets=tools.secrets,
-        agents=tools.agents,
-        cancelled=tools.cancelled,
-    )
     operators = Operators(
         tools.sources,
         files,
         runs,
-        remotes,
+        tools.remotes,
         layers=tools.layers,
         records=tools.records,
         locks=tools.locks,
@@ -141,7 +133,7 @@ def solve(
         extras=tuple(
             {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in targets
         ),
-        remotes=remotes.found,
+        remotes=tools.remotes.found,
     )
 
 

@@ -1,6 +1,6 @@
-"""Named contexts: what `--build-context NAME=SPEC` may say.
+"""Named contexts: what `--build-context NAME=SPEC` may say, besides addresses.
 
-Source: buildx's reference for `--build-context`; the schemes that need a network come with the registry client.
+Source: buildx's reference for `--build-context`, and bake's for `target:`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import msgspec
 
 from builder.oci.digest import Digest, InvalidDigest
 from builder.source.errors import InvalidContext
-from builder.system.errors import Unsupported
 
 _LAYOUT: Final = "oci-layout://"
 _IMAGE: Final = "docker-image://"
-_LATER: Final = re.compile(r"(?:git|https?|ssh|target|input)[:@]|[^/]+@[^/]+:|.*\.git(?:[#?]|$)")
+_TARGET: Final = "target:"
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 
@@ -41,25 +40,29 @@ class ImageContext(msgspec.Struct, frozen=True):
     reference: str
 
 
-Context: TypeAlias = DirectoryContext | LayoutContext | ImageContext
+class TargetContext(msgspec.Struct, frozen=True):
+    """What another stage of the same Dockerfile makes when it is the target."""
+
+    stage: str
+
+
+Context: TypeAlias = DirectoryContext | LayoutContext | ImageContext | TargetContext
 
 
 def parse_context(name: str, spec: str) -> Context:
     """What `spec` stands for; relative paths count from the working directory.
 
-    Raises: InvalidContext, Unsupported.
+    Raises: InvalidContext.
     """
     if spec.startswith(_IMAGE):
         return ImageContext(spec.removeprefix(_IMAGE))
     if spec.startswith(_LAYOUT):
         return _parse_layout(name, spec.removeprefix(_LAYOUT))
-    if _LATER.match(spec) and not Path(spec).exists():
-        raise Unsupported(
-            f"build context {name}={spec} is not supported yet",
-            hint="directories, oci-layout://PATH[:TAG] and docker-image://NAME are",
-        )
+    if spec.startswith(_TARGET):
+        return TargetContext(spec.removeprefix(_TARGET))
     if not Path(spec).is_dir():
-        raise InvalidContext(f"build context {name}: no directory at {spec}")
+        problem = "is not a directory" if Path(spec).exists() else "no such file or directory"
+        raise InvalidContext(f"failed to get build context {name}: {spec}: {problem}")
     return DirectoryContext(Path(spec))
 
 

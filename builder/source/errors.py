@@ -1,6 +1,7 @@
 """What can go wrong before anything is built.
 
 SourceError
+├── ContextNotFound   nothing that could be the main context stands where the caller says
 ├── ImageNotFound     a name that a step needs stands for no image here, or for none of the platform
 └── InvalidContext    a build context that cannot be used
 """
@@ -12,6 +13,10 @@ from builder.system.errors import DockyardError
 
 class SourceError(DockyardError):
     """An input of the build could not be had."""
+
+
+class ContextNotFound(SourceError):
+    """The main context is not there."""
 
 
 class ImageNotFound(SourceError):

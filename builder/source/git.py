@@ -93,11 +93,14 @@ class Repository:
         self._git("checkout", "--quiet", "--detach", commit)
         if operation.submodules and (self._tree / ".gitmodules").is_file():
             self._git("submodule", "update", "--init", "--recursive", "--depth=1", "--quiet")
+        time = int(self._git("show", "--no-patch", "--format=%ct", commit, "--"))
         if operation.keep_git_dir:
             # What the caller has written into the address is for the server, not for the image.
             self._git("remote", "set-url", "--", "origin", _without_user(operation.remote))
         else:
             _remove_metadata(self._tree)
+        if operation.mtime == "commit":
+            _set_times(self._tree, time)
         return _subdirectory(self._tree, operation.subdirectory)
 
     def _find(self, ref: str) -> str:
@@ -192,6 +195,14 @@ def _remove_metadata(tree: Path) -> None:
             shutil.rmtree(Path(directory, ".git"))
         elif ".git" in files:
             Path(directory, ".git").unlink()
+
+
+def _set_times(tree: Path, seconds: int) -> None:
+    """Gives everything at and below `tree` the time `seconds` since the epoch."""
+    for directory, names, files in os.walk(tree):
+        for name in (*names, *files):
+            os.utime(Path(directory, name), (seconds, seconds), follow_symlinks=False)
+    os.utime(tree, (seconds, seconds))
 
 
 def _subdirectory(tree: Path, path: str) -> Path:

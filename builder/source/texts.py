@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from builder.snapshot.resolve import resolve
 from builder.source.errors import SourceError
+
+if TYPE_CHECKING:
+    from builder.snapshot.entry import FileView
 
 MAX_TEXT: Final = 16 << 20
 """Bytes of the largest Dockerfile or ignore file; more is a mistake or an attack."""
@@ -41,6 +45,37 @@ def read_dockerfile(context: Path | None, dockerfile: Path | None) -> BuildText:
         if content is not None:
             return BuildText(name, content, context / name)
     raise SourceError(f"failed to read dockerfile: open {DOCKERFILE}: no such file or directory")
+
+
+def read_dockerfile_of(files: FileView, dockerfile: str | None) -> BuildText:
+    """The Dockerfile of a context that is not a directory, at the path `dockerfile` in it or under its usual name.
+
+    Raises: SourceError.
+    """
+    wanted = dockerfile or DOCKERFILE
+    head, slash, name = wanted.rpartition("/")
+    for path in (wanted, f"{head}{slash}{name.lower()}") if name == DOCKERFILE else (wanted,):
+        content = find_text(files, path)
+        if content is not None:
+            return BuildText(name, content)
+    raise SourceError(f"failed to read dockerfile: open {wanted}: no such file or directory")
+
+
+def find_text(files: FileView, path: str) -> bytes | None:
+    """The content of the regular file that `path` leads to in `files`, from where no link leads out; None: nothing.
+
+    Raises: SourceError for what is no regular file or is too large.
+    """
+    node = files.lstat(resolve(files, path))
+    if node is None:
+        return None
+    if node.content is None:
+        raise SourceError(f"cannot read {path} of the context: it is not a regular file")
+    with node.content.open() as file:
+        content = file.read(MAX_TEXT + 1)
+    if len(content) > MAX_TEXT:
+        raise SourceError(f"{path} of the context is larger than {MAX_TEXT >> 20} MiB")
+    return content
 
 
 def read_ignore_text(context: Path | None, dockerfile: Path | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Git sources of ADD: `URL[#ref[:subdir]]` or `URL?key=value&...` as an operation, with BuildKit's messages."""
+"""Git sources of ADD, and git contexts: `URL[#ref[:subdir]]` or `URL?key=value&...`, with BuildKit's messages."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ def read_git_source(text: str, *, keep_git_dir: bool | None, checksum: str) -> G
         keep_git_dir=_keep(values, flag=keep_git_dir),
         submodules=_boolean("submodules", values, default=True),
     )
+
+
+def queried_time(text: str) -> str:
+    """What the address says of the files' times, `commit` or `checkout`; empty when it says nothing.
+
+    For contexts alone: ADD does not care. Raises: InvalidGitSource.
+    """
+    return _values(text.partition("#")[0].partition("?")[2]).get("mtime", "")
 
 
 def _values(query: str) -> dict[str, str]:

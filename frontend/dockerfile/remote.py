@@ -16,3 +16,8 @@ def remote_kind(source: str) -> Literal["git", "url"] | None:
     if _GIT.fullmatch(source):
         return "git"
     return "url" if _URL.match(source) else None
+
+
+def redacted(source: str) -> str:
+    """`source` without the name and password that it may hold."""
+    return re.sub(r"(://)[^/@?#]*@", r"\1xxxxx@", source)

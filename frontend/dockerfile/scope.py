@@ -111,15 +111,21 @@ def proxy_environment(build_args: Mapping[str, str]) -> tuple[tuple[str, str], .
 
 
 def read_epoch(
-    dockerfile: Dockerfile, build_args: Mapping[str, str], variables: Mapping[str, str]
+    dockerfile: Dockerfile,
+    build_args: Mapping[str, str],
+    variables: Mapping[str, str],
+    *,
+    context: int | None = None,
 ) -> Epoch | None:
     """The value of SOURCE_DATE_EPOCH: the build argument, else what a global ARG made of it.
 
-    The time of the context is none where that is a directory, whose files have many.
+    `context` is the time of the main context; None where that is a directory, whose files have many.
     Raises: DockerfileError for text that is no moment.
     """
     text = build_args.get(EPOCH_ARGUMENT, variables.get(EPOCH_ARGUMENT, ""))
-    if text in ("", _CONTEXT):
+    if text == _CONTEXT:
+        text = "" if context is None else str(context)
+    if not text:
         return None
     location = None if EPOCH_ARGUMENT in build_args else _declaration(dockerfile, EPOCH_ARGUMENT)
     if any(text.lower() == stage.name for stage in dockerfile.stages):

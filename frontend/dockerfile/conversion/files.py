@@ -151,7 +151,7 @@ def _add_local(
         stage.checks.context_source(source, node)
     # An archive brings the owners of its members along.
     local = transfer.owner or (None if unpack else _CONTEXT_OWNER)
-    sources = [_Source(build_context(stage.scene.options.context_exclude), paths, local, unpack)]
+    sources = [_Source(build_context(stage.scene.options), paths, local, unpack)]
     sources += [
         _Source(each.source, (each.pattern,), transfer.owner or _CONTEXT_OWNER, each.unpack)
         for each in remotes

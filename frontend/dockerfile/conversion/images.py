@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from builder.graph import Copy, Description, File, Image, Local, Location, Owner, Vertex, vertex
+from builder.graph import Copy, Description, File, Git, Image, Local, Location, Owner, Vertex, vertex
 from builder.oci.reference import parse_reference
 from builder.system.errors import Cancelled, DockyardError
 from frontend.dockerfile.errors import DockerfileError
+from frontend.dockerfile.remote import redacted
 from frontend.dockerfile.suggestions import did_you_mean
-from frontend.resolver import ImageContext, LocalContext, find_context
+from frontend.resolver import BuiltContext, ImageContext, LocalContext, RemoteContext, find_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from builder.platforms import Platform
+    from frontend.options import Options
     from frontend.resolver import NamedContext, ResolvedImage, Resolver
 
 _WELL_KNOWN: Final = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
@@ -75,24 +77,31 @@ def image_vertex(image: ResolvedImage, name: str, *, location: Location, stage: 
     return vertex(operation, description=Description(name=name, location=location, stage=stage))
 
 
-def context_vertex(name: str, context: NamedContext, location: Location) -> Vertex:
-    """The vertex of the named context that the Dockerfile calls `name`."""
+def context_vertex(name: str, context: NamedContext, location: Location) -> Vertex | None:
+    """The vertex of the named context that the Dockerfile calls `name`; None for one without files."""
     match context:
         case ImageContext(image=image):
             return image_vertex(image, f"[context {name}] {image_name(image)}", location=location)
         case LocalContext():
             description = Description(name=f"[context {name}] load from client", location=location)
             return vertex(Local(name=context.name, exclude=context.exclude), description=description)
+        case RemoteContext(operation=operation):
+            where = operation.remote if isinstance(operation, Git) else operation.url
+            description = Description(name=f"[context {name}] load from {redacted(where)}", location=location)
+            return vertex(operation, description=description)
+        case BuiltContext():
+            return context.vertex
 
 
 def directory_layer(name: str, directory: Vertex, location: Location) -> Vertex:
-    """The vertex of the layer that the context `name`, a directory, becomes where it is a stage's base."""
+    """The vertex of the layer that plain files, called `name`, become where they are a stage's base."""
     copy = Copy(input=0, sources=("/",), destination="/", owner=Owner(0, 0))
     description = Description(name=f"local source for {name}", location=location)
     return vertex(File(base=None, actions=(copy,)), directory, description=description)
 
 
-def build_context(exclude: tuple[str, ...]) -> Vertex:
+def build_context(options: Options) -> Vertex:
     """The vertex of the main context."""
     description = Description(name="[internal] load build context")
-    return vertex(Local(name="context", exclude=exclude), description=description)
+    local = Local(name="context", exclude=options.context_exclude)
+    return options.context or vertex(local, description=description)

@@ -142,7 +142,7 @@ def _vertex(stage: StageConversion, node: Run, mount: Mount) -> Vertex | None:
     """What `from` names: a stage, a named context, or an image for the target platform; else the context."""
     scene, name = stage.scene, mount.source_stage
     if not name:
-        return build_context(scene.options.context_exclude)
+        return build_context(scene.options)
     index = mounted_stage(name, scene.plan.names, location=node.location)
     if index is not None:
         if index not in stage.states:

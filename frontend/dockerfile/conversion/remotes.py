@@ -10,7 +10,7 @@ from builder.graph import Description, Http, Vertex, vertex
 from builder.oci.digest import Digest
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.gitref import InvalidGitSource, read_git_source
-from frontend.dockerfile.remote import remote_kind
+from frontend.dockerfile.remote import redacted, remote_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def _git(node: Add, source: str, checksum: str) -> RemoteCopy:
         operation = read_git_source(source, keep_git_dir=node.keep_git_dir, checksum=checksum)
     except InvalidGitSource as error:
         raise DockerfileError(str(error), location=node.location) from error
-    name = f"[internal] load git source {_shown(source)}"
+    name = f"[internal] load git source {redacted(source)}"
     checkout = vertex(operation, description=Description(name=name, location=node.location))
     return RemoteCopy(checkout, "/", unpack=False)
 
@@ -69,7 +69,7 @@ def _http(node: Add, source: str, checksum: str) -> RemoteCopy:
     operation = Http(
         url=source, filename=name, checksum=_digest(checksum, node.location) if checksum else None
     )
-    description = Description(name=_shown(source), location=node.location)
+    description = Description(name=redacted(source), location=node.location)
     pattern = "/" + re.sub(r"([\\*?\[])", r"\\\1", name)
     return RemoteCopy(vertex(operation, description=description), pattern, unpack=bool(node.unpack))
 
@@ -96,8 +96,3 @@ def _digest(text: str, location: Location) -> Digest:
             "unsupported digest algorithm", location=location, hint="downloads are checked by sha256 alone"
         )
     return Digest(text)
-
-
-def _shown(source: str) -> str:
-    """`source` without the name and password that it may hold."""
-    return re.sub(r"(://)[^/@?#]*@", r"\1xxxxx@", source)

@@ -59,7 +59,7 @@ def set_scene(
     """The scene for `platform`. Raises: DockerfileError."""
     build_args = options.build_args
     variables = global_variables(dockerfile, options, target=platform, build_args=build_args)
-    epoch = read_epoch(dockerfile, build_args, variables)
+    epoch = read_epoch(dockerfile, build_args, variables, context=options.context_epoch)
     build_args, variables = _resolved(build_args, epoch), _resolved(variables, epoch)
     plan = make_plan(dockerfile, variables, target=options.target, build_platform=options.build_platform)
     return Scene(

@@ -14,17 +14,16 @@ from frontend.dockerfile.conversion.state import StageState, empty_base, image_b
 from frontend.dockerfile.conversion.steps import Steps
 from frontend.dockerfile.conversion.triggers import find_needed, replacement, triggers_left_by
 from frontend.dockerfile.planning import SCRATCH, PlannedStage
-from frontend.resolver import ImageContext
+from frontend.resolver import context_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from builder.graph import Vertex
     from builder.oci.config import ImageConfig
     from builder.platforms import Platform
     from frontend.dockerfile.conversion.scene import Scene
     from frontend.dockerfile.tree import Instruction
-    from frontend.resolver import NamedContext, ResolvedImage
+    from frontend.resolver import NamedContext
 
 
 def convert_target(scene: Scene) -> Target:
@@ -103,7 +102,7 @@ def _base_state(
     label = scene.plan.label(planned.stage.index)
     base = image_vertex(image, name, location=location, stage=label)
     check_platform(planned, image, platform, scene.findings)
-    return _image_state(scene, image, base, platform=platform)
+    return StageState(image_base(image.config), vertex=base, platform=platform, epoch=scene.epoch)
 
 
 def _context_state(
@@ -112,14 +111,12 @@ def _context_state(
     """The state of a stage, or of its base, that is the context `name`; `empty` for one without config."""
     location = planned.stage.origin.location
     platform = planned.platform or scene.platform
-    base = context_vertex(name, context, location)
-    if isinstance(context, ImageContext):
-        return _image_state(scene, context.image, base, platform=platform)
-    layer = directory_layer(name, base, location)
+    found = context_vertex(name, context, location)
+    config = context_config(context)
+    if config is not None or found is None:
+        start = empty if config is None else image_base(config)
+        return StageState(start, vertex=found, platform=platform, epoch=scene.epoch)
+    layer = directory_layer(name, found, location)
     state = StageState(empty, vertex=layer, platform=platform, epoch=scene.epoch)
-    state.context = base
+    state.context = found
     return state
-
-
-def _image_state(scene: Scene, image: ResolvedImage, base: Vertex, *, platform: Platform) -> StageState:
-    return StageState(image_base(image.config), vertex=base, platform=platform, epoch=scene.epoch)

@@ -16,7 +16,7 @@ from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.lines import logical_lines
 from frontend.dockerfile.parse import read_line
 from frontend.dockerfile.planning import SCRATCH, PlannedStage, sources_of
-from frontend.resolver import ImageContext
+from frontend.resolver import context_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,8 +74,7 @@ def triggers_left_by(
     """The triggers that `planned`, in which `fired` have fired, leaves for what is built on it."""
     context = replacement(scene, planned)
     if context is not None:
-        config = context.image.config if isinstance(context, ImageContext) else None
-        return _triggers(config)
+        return _triggers(context_config(context))
     instructions = (*fired, *planned.stage.instructions)
     return tuple(each.trigger for each in instructions if isinstance(each, tree.Onbuild))
 
@@ -103,7 +102,7 @@ def _base_config(scene: Scene, planned: PlannedStage) -> ImageConfig | None:
     platform = planned.platform or scene.platform
     context = scene.images.context(planned.image, platform)
     if context is not None:
-        return context.image.config if isinstance(context, ImageContext) else None
+        return context_config(context)
     location = planned.stage.origin.location
     return scene.images.image(planned.image, platform, location=location, stages=scene.stage_names).config
 

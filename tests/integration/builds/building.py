@@ -109,14 +109,21 @@ class Project:
     def command(self, *arguments: str) -> list[str]:
         return [str(COMMAND), "--root", str(self.root), *arguments]
 
-    def dockyard(self, *arguments: str, timeout: float = 240) -> Outcome:
+    def dockyard(
+        self,
+        *arguments: str,
+        timeout: float = 240,
+        stdin: bytes = b"",
+        environment: dict[str, str] | None = None,
+    ) -> Outcome:
         return Outcome(
             subprocess.run(
                 self.command(*arguments),
                 capture_output=True,
                 timeout=timeout,
                 check=False,
-                stdin=subprocess.DEVNULL,
+                input=stdin,
+                env=None if environment is None else {**os.environ, **environment},
             )
         )
 

@@ -5,64 +5,19 @@ from __future__ import annotations
 import io
 import json
 import os
-import socket
-import subprocess
 import tarfile
-import threading
-import time
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import pytest
+from servers import BODY, Handler, git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from building import Project
 
 pytestmark = pytest.mark.root
-BODY = b"hello"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Serves `files`; notes what it was asked."""
-
-    files: ClassVar[dict[str, bytes]] = {}
-    asked: ClassVar[list[tuple[str, int]]] = []
-    headers_seen: ClassVar[list[dict[str, str]]] = []
-
-    def do_GET(self) -> None:
-        self.headers_seen.append(dict(self.headers))
-        body = self.files.get(self.path)
-        etag = f'"{sha256(body).hexdigest()}"' if body is not None else ""
-        unchanged = body is not None and self.headers.get("If-None-Match") == etag
-        status = 404 if body is None else 304 if unchanged else 200
-        if self.path == "/loop":
-            status = 302
-        self.asked.append((self.path, status))
-        self.send_response(status)
-        self.send_header("ETag", etag)
-        self.send_header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
-        self.send_header("Location", "/loop")
-        self.send_header("Content-Disposition", "attachment; filename=../../evil")
-        self.end_headers()
-        if status == 200 and body is not None:
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    Handler.files = {"/a/file.txt?x=1": BODY, "/": BODY, "/a/..%2Fevil": BODY, "/star%2A.txt": BODY}
-    Handler.asked, Handler.headers_seen = [], []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
 
 
 def test_a_url_becomes_a_file_with_the_name_mode_and_time_of_the_server(
@@ -159,61 +114,6 @@ def test_a_token_for_a_host_is_sent_to_it_and_kept_nowhere(
 
 
 # git
-
-
-def git(where: Path, *arguments: str) -> str:
-    identity = {
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@b",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@b",
-    }
-    environment = {**os.environ, **identity, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    done = subprocess.run(
-        ["git", *arguments], cwd=where, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A repository with two commits, a branch, an annotated tag, a script, and links."""
-    folder = tmp_path / "served" / "r.git"
-    (folder / "sub").mkdir(parents=True)
-    git(folder, "init", "-q", "-b", "main")
-    (folder / "f").write_text("one")
-    (folder / "sub/script").write_text("#!/bin/sh\n")
-    (folder / "sub/script").chmod(0o755)
-    (folder / "out").symlink_to("/etc")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "one")
-    git(folder, "tag", "-a", "v1", "-m", "v1")
-    (folder / "f").write_text("two")
-    git(folder, "commit", "-qam", "two")
-    git(folder, "branch", "feature")
-    return folder
-
-
-@pytest.fixture
-def address(repository: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    daemon = subprocess.Popen(
-        ["git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all",
-         f"--base-path={repository.parent}", str(repository.parent)],
-        stderr=subprocess.DEVNULL, env={**os.environ, "HOME": "/nonexistent", "GIT_CONFIG_COUNT": "1",
-             "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"},
-    )  # fmt: skip
-    for _ in range(100):
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
-    yield f"git://127.0.0.1:{port}/r.git"
-    daemon.terminate()
-    daemon.wait()
 
 
 @pytest.mark.parametrize(

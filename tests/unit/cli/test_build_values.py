@@ -66,8 +66,21 @@ def test_lists_may_be_repeated_and_separated_by_commas() -> None:
     assert values.comma_separated(["a, b", "", "c"]) == ("a", "b", "c")
 
 
-def test_a_dash_as_path_means_no_directory() -> None:
-    assert values.context_directory("-") is None
+@pytest.mark.parametrize(
+    ("context", "given", "expected"),
+    [
+        ("git@host:r.git", (), ("default",)),
+        ("ssh://git@host/r.git", ("other",), ("other", "default")),
+        ("git@host:r.git", ("default=/s",), ("default=/s",)),
+        ("https://host/r.git", (), ()),
+        (".", (), ()),
+    ],
+)
+def test_a_context_that_needs_an_agent_gets_the_default_one(
+    context: str, given: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    assert values.agent_words(given, context, {"SSH_AUTH_SOCK": "/s"}) == expected
+    assert values.agent_words(given, context, {}) == given
 
 
 @pytest.mark.parametrize(
@@ -86,8 +99,6 @@ def test_a_dash_as_path_means_no_directory() -> None:
         lambda: values.ulimits(["nofile=-1:4"]),
         lambda: values.network("bridge"),
         lambda: values.entitlements(["device"]),
-        lambda: values.context_directory("https://example.org/x.git"),
-        lambda: values.context_directory("git@example.org:x.git"),
     ],
 )
 def test_a_word_that_means_nothing_is_wrong_usage(call: object) -> None:

@@ -61,7 +61,6 @@ def test_help_lists_every_command_of_the_contract(capsys: pytest.CaptureFixture[
         ["build", "--progress", "fancy", "."],
         ["build", "-q", "--progress", "plain", "."],
         ["build", "-f", "-", "-"],
-        ["build", "https://example.org/repository.git"],
         ["run"],
         ["tag", "one"],
     ],
@@ -107,15 +106,6 @@ def test_a_context_that_is_a_file_is_named_in_the_error(
 
     assert run(["build", str(path)]) == 1
     assert f'path "{path}" is not a directory' in capsys.readouterr().err
-
-
-def test_an_archive_on_standard_input_is_refused_before_it_is_taken_for_a_dockerfile() -> None:
-    built = subprocess.run(
-        [*PROGRAM, "build", "-"], input=b"\x1f\x8b" + bytes(100), capture_output=True, check=False
-    )
-
-    assert built.returncode == 2
-    assert b"a context archive on standard input is not supported yet" in built.stderr
 
 
 def test_a_reader_who_leaves_early_hears_no_complaint() -> None:

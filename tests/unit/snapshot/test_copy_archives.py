@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import NOW_NS, Text, copy, directory, file, run, symlink, view
 
@@ -256,6 +256,7 @@ def test_xz_that_asks_for_too_much_memory_is_no_archive() -> None:
     assert not is_archive(Text(lzma.compress(SIMPLE, filters=filters)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(SIMPLE) - 1), st.integers(1, 255))
 def test_no_damage_makes_anything_land_outside(
     tmp_path_factory: pytest.TempPathFactory, position: int, flip: int

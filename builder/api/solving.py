@@ -1,0 +1,60 @@
+"""What solving works with, put together from the options and the workspace of a build."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from builder.solver.remotesteps import RemoteSteps
+from builder.solver.solve import Tools
+
+if TYPE_CHECKING:
+    import threading
+    from contextlib import ExitStack
+
+    from builder.api.inputs import Inputs
+    from builder.api.options import BuildOptions
+    from builder.api.workspace import Workspace
+    from builder.executor import Executor
+    from builder.progress.stream import Stream
+
+
+def open_tools(
+    options: BuildOptions,
+    workspace: Workspace,
+    inputs: Inputs,
+    stream: Stream,
+    stack: ExitStack,
+    cancelled: threading.Event,
+) -> Tools:
+    """The tools of one build; `stack` closes what they open."""
+    remotes = RemoteSteps(
+        workspace.layers,
+        workspace.records,
+        workspace.store.root.path / "downloads",
+        secrets=options.secrets,
+        agents=options.agents,
+        cancelled=cancelled,
+    )
+    return Tools(
+        sources=inputs,
+        remotes=remotes,
+        layers=workspace.layers,
+        records=workspace.records,
+        digests=workspace.digests,
+        open_executor=cache(lambda: _open_executor(options, workspace, stack)),
+        locks=workspace.locks,
+        stream=stream,
+        cancelled=cancelled,
+        secrets=options.secrets,
+        agents=options.agents,
+        caches=workspace.store.root.path / "cache-mounts",
+        jobs=options.jobs,
+    )
+
+
+def _open_executor(options: BuildOptions, workspace: Workspace, stack: ExitStack) -> Executor:
+    from builder.executor import Executor
+
+    executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=options.allow)
+    return stack.enter_context(executor)
