@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from builder.graph import Vertex
     from frontend.dockerfile.conversion.scene import Scene
     from frontend.dockerfile.conversion.state import StageState
+    from frontend.options import Options
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -31,7 +32,7 @@ def scan_extras(scene: Scene, states: Mapping[int, StageState]) -> tuple[Extra, 
     target = scene.plan.target
     extras = []
     if _is_asked(scene, states, target, SCAN_CONTEXT):
-        extras.append(Extra(name=_CONTEXT, vertex=_context(scene.options.context_exclude)))
+        extras.append(Extra(name=_CONTEXT, vertex=_context(scene.options)))
     for index, state in states.items():
         if index != target and _is_asked(scene, states, index, SCAN_STAGE):
             extras.append(Extra(name=scene.plan.stages[index].stage.display_name, vertex=state.vertex))
@@ -49,8 +50,8 @@ def _is_asked(scene: Scene, states: Mapping[int, StageState], index: int, argume
     return planned.stage.display_name in value.split(",")
 
 
-def _context(exclude: tuple[str, ...]) -> Vertex:
+def _context(options: Options) -> Vertex:
     """The whole context as a file system."""
     copy = Copy(input=0, sources=("/",), destination="/", owner=Owner(0, 0))
     description = Description(name="[internal] copy build context to scan")
-    return vertex(File(base=None, actions=(copy,)), build_context(exclude), description=description)
+    return vertex(File(base=None, actions=(copy,)), build_context(options), description=description)
