@@ -22,7 +22,7 @@ from builder.source.errors import ImageNotFound, SourceError
 from builder.source.kept import KeptFirst
 from builder.source.origins import Origin, Origins
 from builder.store.errors import NoMatchingPlatform
-from builder.store.imagegraph import PlatformManifest, resolve_platform
+from builder.store.imagegraph import PARTIAL, PlatformManifest, resolve_platform
 from builder.store.layout.reader import open_layout
 
 if TYPE_CHECKING:
@@ -187,17 +187,24 @@ class Images:
         return self._layouts[path]
 
     def _near(self, reference: Reference, root: Descriptor, platform: Platform) -> FoundImage:
-        kept = KeptFirst(self._store.content, lambda: self._remote(reference))
+        whole = self._whole(reference, root)
+        kept = KeptFirst(self._store.content, lambda: self._remote(whole))
         reader = NearbyFirst(self._lease.content, lambda: kept)
-        origin = Origin(open=lambda: kept, repository=reference)
+        origin = Origin(open=lambda: kept, repository=whole)
         return self._resolve(
             reference,
             root,
             reader,
             platform,
-            fetch=lambda blob: self._download(reference, blob),
+            fetch=lambda blob: self._download(whole, blob),
             origin=origin,
         )
+
+    def _whole(self, reference: Reference, root: Descriptor) -> Reference:
+        """The repository that has all of the image, of which the store may have a part under another name."""
+        kept = self._store.content.find(root.digest)
+        name = kept.labels.get(PARTIAL) if kept is not None else None
+        return parse_reference(name) if name else reference
 
     def _download(self, reference: Reference, blob: Descriptor) -> None:
         from builder.registry.copying import copy_blob

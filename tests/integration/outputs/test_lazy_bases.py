@@ -161,3 +161,11 @@ def test_a_layer_whose_download_is_cut_passes_through_all_the_same(bed: Bed) -> 
     bed.push(f"{bed.target.host}/app:1")
     assert len(bed.source.asked("GET", bed.layer)) == 2
     assert bed.must("run", f"{bed.target.host}/app:1") == "content\n"
+
+
+def test_an_image_without_its_base_layers_is_a_base_under_any_name(bed: Bed) -> None:
+    bed.push(f"{bed.target.host}/app:1")
+    bed.must("tag", f"{bed.target.host}/app:1", "mine")
+    (bed.folder / "Dockerfile").write_text('FROM mine\nRUN cat /file >/copy\nCMD ["cat", "/copy"]\n')
+    bed.must("build", "-t", "child", ".")
+    assert bed.must("run", "child") == "content\n"
