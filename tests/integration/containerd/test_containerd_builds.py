@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.store.transfer import copy_image
+from exporter.attest.signing.checking import check_signatures
+from exporter.attest.signing.keys import generate_private_key
+from exporter.attest.signing.signing import signed_subjects
+from exporter.attest.signing.stored import StorePlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,3 +172,43 @@ def test_a_layer_that_the_daemon_has_does_not_come_here_to_go_back(
     large = [blob for blob in (dockyard_root / "content/blobs/sha256").iterdir() if blob.stat().st_size > 1e5]
     assert large == []
     assert ctr("run", "--rm", "docker.io/library/child:latest", "dockyard-test") == "on top\n"
+
+
+def test_signatures_stay_at_the_daemon_as_long_as_their_image(
+    dockyard: Dockyard, built: str, store: ContainerdStore, ctr: Ctr, project: Path, tmp_path: Path
+) -> None:
+    key = generate_private_key()
+    (tmp_path / "signer.key").write_bytes(key.sealed(b""))
+    run(dockyard, "sign", "--key", tmp_path / "signer.key", "hello:1")
+    target = store.images.get(NAME).target
+    # The daemon collects what nothing keeps when a name goes, and waits for it if asked to.
+    ctr("images", "tag", NAME, "docker.io/library/other:1")
+    ctr("images", "rm", "--sync", "docker.io/library/other:1")
+    place = StorePlace(store.content, target.digest)
+    for subject in signed_subjects(store.content, target):
+        found = check_signatures(place, subject, [key.public])
+        assert {(each.form, each.kind, each.problem) for each in found} >= {
+            ("tag", "image", ""),
+            ("bundle", "image", ""),
+        }
+
+
+def test_a_build_that_signs_leaves_its_signatures_at_the_daemon(
+    dockyard: Dockyard,
+    built: str,
+    store: ContainerdStore,
+    busybox_layout: Path,
+    project: Path,
+    tmp_path: Path,
+) -> None:
+    key = generate_private_key()
+    (tmp_path / "signer.key").write_bytes(key.sealed(b""))
+    base = f"busybox=oci-layout://{busybox_layout}"
+    run(
+        dockyard, "build", "-t", "hello:2", "--build-context", base,
+        "--sign", f"key={tmp_path / 'signer.key'}", project,
+    )  # fmt: skip
+    target = store.images.get("docker.io/library/hello:2").target
+    found = check_signatures(StorePlace(store.content, target.digest), target, [key.public])
+    assert [each.problem for each in found] == [""] * len(found)
+    assert {each.kind for each in found} >= {"image"}
