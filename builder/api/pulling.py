@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from builder.api.signing import adopt_signatures
 from builder.api.transfers import shown_on
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
@@ -38,6 +39,7 @@ from builder.store.imagegraph import (
     resolve_platform,
 )
 from builder.store.selection import open_store
+from exporter.attest.signing.places import RegistryPlace
 
 if TYPE_CHECKING:
     import threading
@@ -66,11 +68,13 @@ def pull(
     *,
     platforms: Sequence[Platform] | None,
     driver: str | None = None,
+    signatures: bool = False,
     on_event: EventSink | None = None,
     cancel: threading.Event | None = None,
 ) -> Pulled:
     """Fetches the image `name` into the store of the state root `root`, for `platforms`; None: for all.
 
+    `signatures`: with those that the registry has over it and its platforms.
     Raises: RegistryError, StoreError, InvalidDocument, InvalidReference, Cancelled; nothing has a new name then.
     """
     reference = parse_reference(name)
@@ -85,6 +89,9 @@ def pull(
             pulled = pull_image(
                 store, registries, reference, platforms=platforms, watch=shown_on(stream, vertex)
             )
+            if signatures:
+                place = RegistryPlace(RegistryReader(registries.repository(reference)), reference)
+                adopt_signatures(store, place, [pulled.target])
         digest = pulled.target.digest
     return pulled
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -20,11 +20,9 @@ from builder.registry.registries import Registries
 from builder.store.selection import open_selected
 from exporter.attest.signing.errors import SigningError
 from exporter.attest.signing.places import (
-    LayoutPlace,
     RegistryPlace,
     marked_entry,
     signature_entries,
-    tag_layers,
 )
 from exporter.attest.signing.pushing import push_carrier
 from exporter.attest.signing.signing import sign_image, signed_subjects
@@ -32,16 +30,23 @@ from exporter.attest.signing.stored import StorePlace, has_signatures, keep_carr
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from builder.oci.reference import Reference
     from builder.registry.repository import Repository
     from builder.store.containerd.address import Address
-    from builder.store.layout.reader import LayoutReader
-    from builder.store.protocol import ContentReader, ContentWriter, Image, Store
-    from exporter.attest.signing.carriers import Carrier, TagRole
+    from builder.store.protocol import ContentReader, ContentWriter, Store
+    from exporter.attest.signing.carriers import Carrier
     from exporter.attest.signing.options import SigningOptions
+
+
+class CarrierSource(Protocol):
+    """Where signatures come from, together with the image that they are over."""
+
+    def carried(self, subject: Descriptor) -> Iterator[Carrier]:
+        """The carriers of signatures over `subject`, with all that they need."""
+        ...
 
 
 class SignedImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +99,7 @@ def sign_stored(
             f"{target.digest} was pulled for some of its platforms only, and is signed as a whole",
             hint="`dockyard pull --platform all` fetches the others; --no-recursive signs the index alone",
         )
-    place = StorePlace(content, target.digest)
-
-    def before(role: TagRole, subject: Digest) -> tuple[Descriptor, ...]:
-        return tag_layers(content, place.tagged(role, subject))
-
-    carriers = sign_image(content, target, options, repository=repository, before=before)
+    carriers = sign_image(content, target, options, repository=repository)
     for carrier in carriers:
         keep_carrier(content, target.digest, carrier)
     return carriers
@@ -120,14 +120,17 @@ def push_signatures(
             push_carrier(repository, there, carrier)
 
 
-def adopt_signatures(store: Store, layout: LayoutReader, images: Iterable[Image]) -> None:
-    """Keeps the signatures that `layout` has over `images`, which came from it. Raises: StoreError."""
-    place = LayoutPlace(layout)
+def adopt_signatures(store: Store, place: CarrierSource, images: Iterable[Descriptor]) -> None:
+    """Keeps the signatures that `place` has over `images`, roots that came from it, beside those that are here.
+
+    Raises: StoreError, InvalidDocument; RegistryError when `place` is at a registry.
+    """
     with store.lease() as lease:
-        for target in {image.target.digest: image.target for image in images}.values():
+        for target in {image.digest: image for image in images}.values():
             for subject in signed_subjects(lease.content, target):
-                for carrier in place.carried(subject):
-                    keep_carrier(lease.content, target.digest, carrier)
+                if lease.content.find(subject.digest) is not None:
+                    for carrier in place.carried(subject):
+                        keep_carrier(lease.content, target.digest, carrier)
 
 
 def with_signatures(content: ContentReader, entries: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
@@ -172,11 +175,7 @@ def _sign_at_registry(repository: Repository, reference: Reference, options: Sig
     reader = RegistryReader(repository)
     there = RegistryPlace(reader, reference)
     target = reader.resolve(reference)
-
-    def before(role: TagRole, subject: Digest) -> tuple[Descriptor, ...]:
-        return tag_layers(reader, there.tagged(role, subject))
-
-    carriers = sign_image(reader, target, options, repository=reference.repository, before=before)
+    carriers = sign_image(reader, target, options, repository=reference.repository)
     for carrier in carriers:
         push_carrier(repository, there, carrier)
     return _signed(target, carriers, at_registry=True)

@@ -35,11 +35,12 @@ def command(settings: Settings, /, source: str, names: tuple[str, ...], *, quiet
     from builder.api.signing import adopt_signatures
     from builder.oci.reference import parse_reference
     from builder.store.layout.importer import import_layout, load_layout
+    from exporter.attest.signing.places import LayoutPlace
 
     references = tuple(parse_reference(name) for name in names)
     with open_images(settings) as store, _open(source, settings.root) as reader:
         images = import_layout(store, reader, names=references) if references else load_layout(store, reader)
-        adopt_signatures(store, reader, images)
+        adopt_signatures(store, LayoutPlace(reader), [image.target for image in images])
     for image in () if quiet else images:
         click.echo(f"Loaded image: {parse_reference(image.name).familiar}")
 

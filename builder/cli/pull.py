@@ -21,6 +21,7 @@ _ALL: Final = "all"
 @click.option(
     "--platform", metavar="LIST", multiple=True, help="Platforms to fetch, or all; default: this machine's."
 )
+@click.option("--signatures", is_flag=True, help="Fetch the signatures over it, too.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the name.")
 @click.option("--progress", metavar="MODE", default="auto", help="How progress is shown.")
 @click.option(
@@ -36,6 +37,7 @@ def command(
     progress: str,
     driver: str | None,
     *,
+    signatures: bool,
     quiet: bool,
 ) -> None:
     """Fetch an image from its registry into the active store."""
@@ -46,7 +48,9 @@ def command(
     platforms = _platforms(platform)
     mode = "quiet" if quiet else choose_mode(progress, os.environ, is_terminal=sys.stderr.isatty())
     with Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display:
-        pulled = pull(settings.root, name, platforms=platforms, driver=driver, on_event=display)
+        pulled = pull(
+            settings.root, name, platforms=platforms, driver=driver, signatures=signatures, on_event=display
+        )
     if not quiet:
         status = "Downloaded newer image for" if pulled.changed else "Image is up to date for"
         click.echo(f"Digest: {pulled.target.digest}\nStatus: {status} {pulled.reference.familiar}")

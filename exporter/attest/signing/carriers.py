@@ -54,6 +54,11 @@ class Carrier(msgspec.Struct, frozen=True, kw_only=True):
         """Points at the manifest."""
         return self.documents[-1].descriptor
 
+    @property
+    def layers(self) -> tuple[Document, ...]:
+        """Payloads, envelopes or bundles; behind them stand config and manifest."""
+        return self.documents[:-2]
+
 
 def carrier_tag(role: TagRole, subject: Digest) -> str:
     """The tag under which a registry keeps such a carrier."""

@@ -26,6 +26,7 @@ from exporter.attest.signing.carriers import (
 )
 from exporter.attest.signing.checking import claimed_subjects, read_blob
 from exporter.attest.signing.errors import SigningError
+from exporter.attest.signing.stored import read_carrier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,6 +61,19 @@ class RegistryPlace:
         # Some registries and clients give the type of the config in place of the artifact's, or none.
         bundles = (each for each in referrers if each.media_type == OCI_MANIFEST)
         return (*(each for each in tagged if each is not None), *bundles)
+
+    def carried(self, subject: Descriptor) -> Iterator[Carrier]:
+        """The carriers of signatures over `subject`, with all that they need.
+
+        Raises: RegistryError, InvalidDocument, MalformedSignature.
+        """
+        tagged = {role: self.tagged(role, subject.digest) for role in _TAG_ROLES}
+        for role, carrier in tagged.items():
+            if carrier is not None:
+                yield read_carrier(self.reader, role, subject, carrier)
+        for carrier in self.carriers(subject.digest):
+            if carrier not in tagged.values() and _has_bundle(self.reader, carrier):
+                yield read_carrier(self.reader, "bundle", subject, carrier)
 
     def tagged(self, role: TagRole, subject: Digest) -> Descriptor | None:
         """The carrier of the tag form; None when there is none. Raises: RegistryError."""
@@ -119,6 +133,12 @@ class LayoutPlace:
             content = read_blob(self.reader, layer)
             if subject in claimed_subjects(layer.media_type, content):
                 yield Document(descriptor=layer, content=content)
+
+
+def _has_bundle(reader: DocumentReader, carrier: Descriptor) -> bool:
+    """Whether a referrer is a signature: others hang on images, too, and lists do not tell all of them."""
+    layers = decode_manifest(reader.read(carrier), carrier.media_type).layers
+    return len(layers) == 1 and is_bundle(layers[0].media_type)
 
 
 def _entry_role(entry: Descriptor) -> Role | None:

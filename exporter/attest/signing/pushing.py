@@ -42,8 +42,7 @@ def push_carrier(repository: Repository, there: RegistryPlace, carrier: Carrier)
 def _push_tag(repository: Repository, there: RegistryPlace, carrier: Carrier, role: TagRole) -> None:
     subject = carrier.subject.digest
     old = there.tagged(role, subject)
-    # Config and manifest come last; what stands before them are layers.
-    merged = tag_carrier(role, carrier.subject, carrier.documents[:-2], before=tag_layers(there.reader, old))
+    merged = tag_carrier(role, carrier.subject, carrier.layers, before=tag_layers(there.reader, old))
     if old is None or merged.descriptor.digest != old.digest:
         content = _push_blobs(repository, merged.documents)
         push_manifest(repository, content, merged.descriptor, name=carrier_tag(role, subject))

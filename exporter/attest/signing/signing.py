@@ -32,15 +32,13 @@ from exporter.attest.signing.errors import SigningError
 from exporter.attest.signing.simplesigning import encode_payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from builder.oci.descriptor import Descriptor
     from builder.store.protocol import BlobReader
     from exporter.assemble import Document
-    from exporter.attest.signing.carriers import TagRole
     from exporter.attest.signing.options import SigningOptions
 
-    Before = Callable[[TagRole, Digest], Sequence[Descriptor]]
 
 _STATEMENT: Final = "application/vnd.in-toto+json"
 
@@ -60,12 +58,10 @@ def sign_image(
     options: SigningOptions,
     *,
     repository: str,
-    before: Before,
 ) -> tuple[Carrier, ...]:
     """The carriers of signatures over the image below `root` and over its statements.
 
-    `repository` is what the signer calls the image. `before` knows the layers of the carriers of the tag form
-    that there are already: signatures are added to those of others.
+    `repository` is what the signer calls the image.
     Raises: SigningError; StoreError, InvalidDocument for an image that cannot be read.
     """
     if root.media_type not in INDEXES | MANIFESTS:
@@ -74,9 +70,7 @@ def sign_image(
     subjects = (root, *_images(index)) if index is not None and options.recursive else (root,)
     statements = [] if index is None else list(_signed_statements(reader, root, index, options))
     return tuple(
-        carrier
-        for subject in subjects
-        for carrier in _carriers(subject, statements, options, repository, before)
+        carrier for subject in subjects for carrier in _carriers(subject, statements, options, repository)
     )
 
 
@@ -131,15 +125,14 @@ def _carriers(
     statements: Sequence[_Signed],
     options: SigningOptions,
     repository: str,
-    before: Before,
 ) -> Iterator[Carrier]:
     about = [each for each in statements if subject.digest in each.subjects]
     if "tag" in options.forms:
         payload = encode_payload(subject.digest, repository=repository)
         signatures = [signature_layer(payload, signer.sign(payload)) for signer in options.signers]
-        yield tag_carrier("signatures", subject, signatures, before=before("signatures", subject.digest))
+        yield tag_carrier("signatures", subject, signatures)
         if layers := [*_attestation_layers(about)]:
-            yield tag_carrier("attestations", subject, layers, before=before("attestations", subject.digest))
+            yield tag_carrier("attestations", subject, layers)
     if "bundle" in options.forms:
         image = _sign(image_statement(subject.digest), IMAGE_SIGNED, (subject.digest,), options)
         for signed in (image, *about):

@@ -18,13 +18,13 @@ from builder.oci.mediatypes import OCI_MANIFEST
 from builder.store.imagegraph import GC_CONTENT, labels_for, read_manifest
 from exporter.assemble import Document
 from exporter.attest.signing.bundle import BUNDLE
-from exporter.attest.signing.carriers import Carrier
+from exporter.attest.signing.carriers import Carrier, tag_carrier
 from exporter.attest.signing.checking import read_blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.store.protocol import ContentReader, ContentWriter
+    from builder.store.protocol import BlobReader, ContentReader, ContentWriter
     from exporter.attest.signing.carriers import Role, TagRole
 
 _LABEL: Final = f"{GC_CONTENT}.signing."
@@ -79,10 +79,14 @@ def has_signatures(content: ContentReader, root: Digest) -> bool:
 
 
 def keep_carrier(content: ContentWriter, root: Digest, carrier: Carrier) -> None:
-    """Stores `carrier` for the image below `root`; one of the tag form takes the place of the one before.
+    """Stores `carrier` for the image below `root`; one of the tag form is added to the one that is there.
 
     Raises: BlobNotFound, when the root is not in the store; StoreError.
     """
+    if carrier.role != "bundle":
+        old = StorePlace(content, root).tagged(carrier.role, carrier.subject.digest)
+        before = () if old is None else read_manifest(content, old).layers
+        carrier = tag_carrier(carrier.role, carrier.subject, carrier.layers, before=before)
     with content.batch() as batch:
         for document in carrier.documents:
             batch.put(document.content, labels=document.labels)
@@ -102,9 +106,17 @@ def stored_carriers(content: ContentReader, root: Digest, subject: Descriptor) -
     Raises: StoreError, InvalidDocument.
     """
     for role, carrier in StorePlace(content, root).labelled(subject.digest):
-        manifest = read_manifest(content, carrier)
-        described = replace(carrier, artifact_type=manifest.artifact_type, annotations=manifest.annotations)
-        blobs = [Document(descriptor=each, content=read_blob(content, each)) for each in manifest.layers]
-        blobs.append(Document(descriptor=manifest.config, content=content.read(manifest.config)))
-        last = Document(descriptor=described, content=content.read(carrier), labels=labels_for(manifest))
-        yield Carrier(role=role, subject=subject, documents=(*blobs, last))
+        yield read_carrier(content, role, subject, carrier)
+
+
+def read_carrier(reader: BlobReader, role: Role, subject: Descriptor, carrier: Descriptor) -> Carrier:
+    """A carrier of signatures over `subject`, with all that it needs.
+
+    Raises: StoreError, InvalidDocument, MalformedSignature for blobs that are too large.
+    """
+    manifest = read_manifest(reader, carrier)
+    described = replace(carrier, artifact_type=manifest.artifact_type, annotations=manifest.annotations)
+    blobs = [Document(descriptor=each, content=read_blob(reader, each)) for each in manifest.layers]
+    blobs.append(Document(descriptor=manifest.config, content=reader.read(manifest.config)))
+    last = Document(descriptor=described, content=reader.read(carrier), labels=labels_for(manifest))
+    return Carrier(role=role, subject=subject, documents=(*blobs, last))

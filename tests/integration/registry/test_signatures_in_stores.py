@@ -8,9 +8,10 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from attested import store_attested
+from attested import PLATFORMS, store_attested
 from msgspec.structs import replace
 
+from builder.api.pulling import pull, pull_image
 from builder.api.pushing import push_target
 from builder.api.signing import adopt_signatures, sign, sign_stored, with_signatures
 from builder.api.storage import collect_garbage
@@ -181,12 +182,46 @@ def test_an_archive_brings_signatures_to_another_store(
     with open_layout(tmp_path / "app.tar", scratch=tmp_path) as layout:
         assert layout.find(None).digest == signed.digest
         images = load_layout(other_store, layout)
-        adopt_signatures(other_store, layout, images)
+        adopt_signatures(other_store, LayoutPlace(layout), [image.target for image in images])
         for subject in signed_subjects(store.content, signed):
             here = held(StorePlace(store.content, signed.digest), subject)
             assert held(StorePlace(other_store.content, signed.digest), subject) == here
             assert set(held(LayoutPlace(layout), subject)) == set(here)
     assert [image.name for image in images] == [NAME]
+
+
+def test_a_pull_brings_signatures_when_it_is_asked_to(
+    store: EmbeddedStore, registries: Registries, plain: Served, signed: Descriptor, tmp_path: Path
+) -> None:
+    name = parse_reference(f"{plain.host}/team/app:1")
+    push_target(store, registries, signed, name)
+    pull(tmp_path / "other root", str(name), platforms=PLATFORMS[:1])
+    with open_store(tmp_path / "other root") as other:
+        assert not has_signatures(other.content, signed.digest)
+    pull(tmp_path / "other root", str(name), platforms=PLATFORMS[:1], signatures=True)
+    _index, image, absent = signed_subjects(store.content, signed)
+    with open_store(tmp_path / "other root") as other:
+        place = StorePlace(other.content, signed.digest)
+        assert (set(held(place, image)), held(place, absent)) == (set(BOTH), [])
+
+
+def test_signatures_that_are_pulled_stand_beside_those_that_are_here(
+    store: EmbeddedStore,
+    other_store: EmbeddedStore,
+    registries: Registries,
+    plain: Served,
+    signed: Descriptor,
+) -> None:
+    name = parse_reference(f"{plain.host}/team/app:1")
+    push_target(store, registries, signed, name)
+    pull_image(other_store, registries, name, platforms=None)
+    here = generate_private_key()
+    sign_in(other_store, signed, replace(OPTIONS, signers=(here,), forms=("tag",)))
+    place = RegistryPlace(RegistryReader(registries.repository(name)), name)
+    adopt_signatures(other_store, place, [signed])
+    for key in (KEY, here):
+        found = check_signatures(StorePlace(other_store.content, signed.digest), signed, [key.public])
+        assert any(each.holds and each.form == "tag" for each in found)
 
 
 def test_signatures_go_with_the_last_name_of_their_image(
