@@ -29,14 +29,14 @@ def command(prefix: str) -> None:
 
     The passphrase is that of COSIGN_PASSWORD; without it, it is asked for.
     """
-    from exporter.attest.signing.keys import generate_private_key
+    from exporter.attest.signing.keyfiles import generate_private_key, sealed_pem
 
     private, public = Path(f"{prefix}.key"), Path(f"{prefix}.pub")
     for path in (private, public):
         if path.exists():
             raise KeyExists(f"{path} is there already", hint="choose another name with --output-key-prefix")
     key = generate_private_key()
-    _write(private, key.sealed(_passphrase()), mode=0o600)
+    _write(private, sealed_pem(key, _passphrase()), mode=0o600)
     _write(public, key.public.pem, mode=0o644)
     click.echo(f"Private key written to {private}\nPublic key written to {public}")
 

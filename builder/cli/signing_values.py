@@ -74,7 +74,7 @@ def read_key(place: str, environ: Mapping[str, str], *, flag: str) -> bytes:
 
 def _private_key(key: str, passphrase: str, environ: Mapping[str, str], flag: str) -> PrivateKey:
     # Loaded here because cryptography takes longer to import than most commands to run.
-    from exporter.attest.signing.keys import read_private_key
+    from exporter.attest.signing.keyfiles import read_private_key
 
     def ask() -> bytes:
         if not passphrase:

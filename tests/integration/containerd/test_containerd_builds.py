@@ -9,7 +9,7 @@ import pytest
 
 from builder.store.transfer import copy_image
 from exporter.attest.signing.checking import check_signatures
-from exporter.attest.signing.keys import generate_private_key
+from exporter.attest.signing.keyfiles import generate_private_key, sealed_pem
 from exporter.attest.signing.signing import signed_subjects
 from exporter.attest.signing.stored import StorePlace
 
@@ -178,7 +178,7 @@ def test_signatures_stay_at_the_daemon_as_long_as_their_image(
     dockyard: Dockyard, built: str, store: ContainerdStore, ctr: Ctr, project: Path, tmp_path: Path
 ) -> None:
     key = generate_private_key()
-    (tmp_path / "signer.key").write_bytes(key.sealed(b""))
+    (tmp_path / "signer.key").write_bytes(sealed_pem(key, b""))
     run(dockyard, "sign", "--key", tmp_path / "signer.key", "hello:1")
     target = store.images.get(NAME).target
     # The daemon collects what nothing keeps when a name goes, and waits for it if asked to.
@@ -202,7 +202,7 @@ def test_a_build_that_signs_leaves_its_signatures_at_the_daemon(
     tmp_path: Path,
 ) -> None:
     key = generate_private_key()
-    (tmp_path / "signer.key").write_bytes(key.sealed(b""))
+    (tmp_path / "signer.key").write_bytes(sealed_pem(key, b""))
     base = f"busybox=oci-layout://{busybox_layout}"
     run(
         dockyard, "build", "-t", "hello:2", "--build-context", base,

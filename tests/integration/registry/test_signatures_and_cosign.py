@@ -18,7 +18,12 @@ from builder.oci.manifest import decode_index
 from builder.oci.reference import parse_reference
 from builder.registry.reader import RegistryReader
 from exporter.attest.signing.checking import Signature, check_signatures
-from exporter.attest.signing.keys import PrivateKey, generate_private_key, read_private_key, read_public_key
+from exporter.attest.signing.keyfiles import (
+    generate_private_key,
+    read_private_key,
+    read_public_key,
+    sealed_pem,
+)
 from exporter.attest.signing.options import FORMS, Form, SigningOptions
 from exporter.attest.signing.places import RegistryPlace
 from exporter.attest.signing.signing import signed_subjects
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from builder.oci.descriptor import Descriptor
     from builder.registry.registries import Registries
     from builder.store.embedded import EmbeddedStore
+    from exporter.attest.signing.keys import PrivateKey
 
 PASSPHRASE = "correct horse"
 OFFLINE = ("--insecure-ignore-tlog", "--allow-http-registry")
@@ -212,7 +218,7 @@ def test_pushing_signatures_again_adds_none(repository: Repository) -> None:
 def sign_with_cosign(cosign: Cosign, repository: Repository, folder: Path) -> PrivateKey:
     """Signs and attests the index with a key that dockyard made and sealed; returns the key."""
     key = generate_private_key()
-    (folder / "sealed.key").write_bytes(key.sealed(PASSPHRASE.encode()))
+    (folder / "sealed.key").write_bytes(sealed_pem(key, PASSPHRASE.encode()))
     predicate = folder / "predicate.json"
     predicate.write_text(json.dumps({"spdxVersion": "SPDX-2.3", "name": "by cosign"}))
     offline = ["--tlog-upload=false", "--allow-http-registry", "--yes", "--key", str(folder / "sealed.key")]

@@ -27,7 +27,7 @@ from builder.store.layout.reader import open_layout
 from builder.store.selection import open_store
 from exporter.attest.signing.checking import check_signatures
 from exporter.attest.signing.errors import SigningError
-from exporter.attest.signing.keys import generate_private_key
+from exporter.attest.signing.keyfiles import generate_private_key, sealed_pem
 from exporter.attest.signing.options import SigningOptions
 from exporter.attest.signing.places import LayoutPlace, RegistryPlace
 from exporter.attest.signing.signing import signed_subjects
@@ -249,7 +249,7 @@ def test_a_build_signs_what_it_pushes_and_leaves_no_key_or_passphrase_anywhere(
 ) -> None:
     passphrase = "canary-battery-staple"
     key = tmp_path / "cosign.key"
-    key.write_bytes(KEY.sealed(passphrase.encode()))
+    key.write_bytes(sealed_pem(KEY, passphrase.encode()))
     context = tmp_path / "context"
     context.mkdir()
     (context / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")

@@ -9,7 +9,7 @@ import pytest
 
 from builder.store.selection import open_store
 from exporter.attest.signing.checking import check_signatures
-from exporter.attest.signing.keys import read_private_key, read_public_key
+from exporter.attest.signing.keyfiles import read_private_key, read_public_key
 from exporter.attest.signing.signing import signed_subjects
 from exporter.attest.signing.stored import StorePlace
 

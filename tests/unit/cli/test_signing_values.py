@@ -8,13 +8,13 @@ import pytest
 
 from builder.cli.signing_values import options_for, read_key, signing_options
 from builder.system.errors import DockyardError, UsageError
-from exporter.attest.signing.keys import generate_private_key
+from exporter.attest.signing.keyfiles import generate_private_key, sealed_pem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PASSPHRASE = "canary-battery-staple"
-SEALED = generate_private_key().sealed(PASSPHRASE.encode())
+SEALED = sealed_pem(generate_private_key(), PASSPHRASE.encode())
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
 from builder.oci.mediatypes import OCI_INDEX
 from builder.store.errors import BlobNotFound
-from exporter.attest.signing.keys import PrivateKey, PublicKey, read_private_key, read_public_key
+from exporter.attest.signing.keyfiles import read_private_key, read_public_key
 
 if TYPE_CHECKING:
     from exporter.attest.signing.carriers import Carrier
+    from exporter.attest.signing.keys import PrivateKey, PublicKey
 
 PASSPHRASE = b"correct horse"
 

@@ -15,7 +15,12 @@ from nacl import bindings
 from signed import PASSPHRASE, pem, private_key, public_key, raw_key
 
 from exporter.attest.signing.errors import InvalidKey
-from exporter.attest.signing.keys import generate_private_key, read_private_key, read_public_key
+from exporter.attest.signing.keyfiles import (
+    generate_private_key,
+    read_private_key,
+    read_public_key,
+    sealed_pem,
+)
 from exporter.attest.signing.sealed import seal, unseal
 
 SIGNING = ("p256", "ed25519")
@@ -110,12 +115,12 @@ def test_the_id_of_a_key_is_the_hint_that_cosign_writes() -> None:
 
 def test_a_sealed_key_is_read_with_its_passphrase() -> None:
     key = generate_private_key()
-    again = read_private_key(key.sealed(PASSPHRASE), origin="cosign.key", passphrase=lambda: PASSPHRASE)
+    again = read_private_key(sealed_pem(key, PASSPHRASE), origin="cosign.key", passphrase=lambda: PASSPHRASE)
     assert again.public == key.public
 
 
 def test_a_wrong_passphrase_is_told_from_nothing_and_shown_nowhere() -> None:
-    sealed = private_key().sealed(PASSPHRASE)
+    sealed = sealed_pem(private_key(), PASSPHRASE)
     with pytest.raises(InvalidKey, match=r"cosign\.key: .*the passphrase is wrong") as caught:
         read_private_key(sealed, origin="cosign.key", passphrase=lambda: b"battery staple")
     assert "battery" not in str(caught.value)
