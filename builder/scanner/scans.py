@@ -87,7 +87,10 @@ class Scans:
 
     def _recorded(self, key: Digest) -> LayerID | None:
         found = self._records.find(key)
-        return found[0] if found is not None and self._layers.usable(found) else None
+        if found is None:
+            return None
+        self._layers.keep(found)
+        return found[0] if self._layers.usable(found) else None
 
     def _run(self, scanner: Scanner, scanned: Sequence[Scanned], vertex: Digest) -> LayerID:
         # Loaded here because a scan that is remembered starts no container.

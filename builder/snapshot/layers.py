@@ -156,6 +156,10 @@ class Layers:
         """Whether all of `layers` have a form that outlives this process."""
         return all(self._row(each).durable for each in layers)
 
+    def keep(self, layers: Sequence[LayerID]) -> None:
+        """Keeps the collector from `layers` while this build runs; which of them are there, see after."""
+        self._lease.keep_snapshots(map(str, layers))
+
     def usable(self, layers: Sequence[LayerID]) -> bool:
         """Whether all of `layers` can still be had: a tree, a blob that is here, or one that can be fetched."""
         return all(self._usable(each) for each in layers)

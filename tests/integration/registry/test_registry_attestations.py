@@ -20,10 +20,12 @@ COMMAND = Path(sys.executable).with_name("dockyard")
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
-def pushed(plain: Served, root: Path, context: Path, *options: str) -> str:
+def pushed(
+    plain: Served, root: Path, context: Path, *options: str, text: str = "FROM scratch\nCOPY Dockerfile /\n"
+) -> str:
     """The name of an image for two platforms that has been built and pushed."""
     context.mkdir(exist_ok=True)
-    (context / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    (context / "Dockerfile").write_text(text)
     name = f"{plain.host}/attested:1"
     built = subprocess.run(
         [
@@ -67,3 +69,23 @@ def test_buildx_finds_the_platforms_of_an_image_and_no_attestation_among_them(
 ) -> None:
     name = pushed(plain, dockyard_root, tmp_path / "context")
     assert sorted(inspected(name, ".Image")) == list(PLATFORMS)
+
+
+@pytest.mark.root
+def test_buildx_shows_the_sbom_of_each_platform_and_those_of_stages(
+    plain: Served, dockyard_root: Path, tmp_path: Path
+) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    package = {"name": "left-pad", "version": "1.3.0"}
+    (context / "package.json").write_text(json.dumps(package))
+    text = (
+        "FROM scratch AS tools\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nCOPY package.json /node_modules/left-pad/\n"
+        "FROM scratch\nCOPY --from=tools /node_modules/left-pad/package.json /x\n"
+    )
+    name = pushed(plain, dockyard_root, context, "--sbom=true", text=text)
+    found = inspected(name, ".SBOM")
+    assert sorted(found) == list(PLATFORMS)
+    core, (stage,) = found["linux/arm64"]["SPDX"], found["linux/arm64"]["AdditionalSPDXs"]
+    assert (core["name"], stage["name"]) == ("sbom", "sbom-tools")
+    assert "left-pad" in {each["name"] for each in stage["packages"]}
