@@ -38,6 +38,7 @@ class _Commands(LazyGroup):
         "run": ("builder.cli.run", "Run a program of an image"),
         "sign": ("builder.cli.sign", "Sign an image and what is said of it"),
         "generate-key-pair": ("builder.cli.generate_key_pair", "Make a key to sign with"),
+        "imagetools": ("builder.cli.imagetools", "Work on images at registries"),
         "verify": ("builder.cli.verify", "Check an image's attestations"),
         "store": ("builder.cli.store", "Choose and tend image stores"),
         "doctor": ("builder.cli.doctor", "Say what this machine has and lacks"),
