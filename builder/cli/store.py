@@ -16,6 +16,7 @@ class _Commands(LazyGroup):
     table: ClassVar[Mapping[str, tuple[str, str]]] = {
         "ls": ("builder.cli.store_ls", "List image stores"),
         "use": ("builder.cli.store_use", "Make a store the active one"),
+        "move": ("builder.cli.store_move", "Move an image to another store"),
         "info": ("builder.cli.store_info", "Describe the active store"),
         "gc": ("builder.cli.store_gc", "Remove what nothing needs, or check what is there"),
     }

@@ -57,6 +57,11 @@ class EmbeddedStore:
         self._leases = Leases(root, database)
         self._leases.end_dead()
 
+    @property
+    def identity(self) -> str:
+        """The state root and the namespace in it."""
+        return f"{self.root.path.resolve()}#{self.namespace}"
+
     @contextmanager
     def lease(self, labels: Labels | None = None) -> Iterator[EmbeddedLease]:
         """A lease for the length of a `with` block; dies with this process, however it dies."""

@@ -203,6 +203,11 @@ class Store(Protocol):
         ...
 
     @property
+    def identity(self) -> str:
+        """Equal for two handles of the same store, and for those only."""
+        ...
+
+    @property
     def content(self) -> ContentReader:
         """Its blobs."""
         ...

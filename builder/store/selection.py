@@ -86,12 +86,13 @@ _ALIASES: Final = {"classic": CLASSIC.name, "embedded": CONTAINERD.name}
 
 
 class StoreSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A store for people to choose from; `images` counts names, `size` the bytes of its blobs."""
+    """A store for people to choose from; `images` counts `names`, `size` the bytes of its blobs."""
 
     driver: Driver
     active: bool
     images: int
     size: int
+    names: tuple[str, ...] = ()
 
 
 class _Choice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -189,15 +190,18 @@ def summarize(root: Root, database: Database) -> tuple[StoreSummary, ...]:
     choice = _choice(root)
     active = find_driver(choice.active)
     embedded = tuple(
-        StoreSummary(
-            driver=driver,
-            active=driver == active and choice.address is None,
-            images=_count(database, "SELECT COUNT(*) FROM images WHERE namespace = ?", driver),
-            size=_count(database, "SELECT COALESCE(SUM(size), 0) FROM content WHERE namespace = ?", driver),
-        )
+        _summarize_embedded(database, driver, active=driver == active and choice.address is None)
         for driver in DRIVERS.values()
     )
     return embedded if choice.address is None else (*embedded, _summarize_daemon(choice.address))
+
+
+def _summarize_embedded(database: Database, driver: Driver, *, active: bool) -> StoreSummary:
+    namespace = (driver.namespace,)
+    rows = database.read("SELECT name FROM images WHERE namespace = ? ORDER BY name", namespace)
+    size = database.read("SELECT COALESCE(SUM(size), 0) FROM content WHERE namespace = ?", namespace)
+    names = tuple(str(row[0]) for row in rows)
+    return StoreSummary(driver=driver, active=active, images=len(names), size=int(size[0][0]), names=names)
 
 
 def _summarize_daemon(address: Address) -> StoreSummary:
@@ -209,11 +213,13 @@ def _summarize_daemon(address: Address) -> StoreSummary:
 
     try:
         with ContainerdStore(address) as store:
+            names = tuple(image.name for image in store.images.all())
             return StoreSummary(
                 driver=described(store.version),
                 active=True,
-                images=len(store.images.all()),
+                images=len(names),
                 size=sum(blob.size for blob in store.content.walk()),
+                names=names,
             )
     except ConnectionLost:
         # The list is how people find out; it must not fail with the daemon.
@@ -235,7 +241,3 @@ def _choice(root: Root) -> _Choice:
             hint="choose one with `dockyard store use containerd`",
         ) from error
     return choice
-
-
-def _count(database: Database, query: str, driver: Driver) -> int:
-    return int(database.read(query, (driver.namespace,))[0][0])

@@ -6,6 +6,7 @@ at something incomplete, and the daemon's collector removes what no name reached
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
@@ -54,6 +55,7 @@ class ContainerdStore:
 
     def __init__(self, address: Address) -> None:
         """Raises: ConnectionLost when no daemon answers at `address`."""
+        self.identity = f"{os.path.realpath(address.socket)}#{address.namespace}"
         self._connection = Connection(address)
         self.content = ContainerdContent(self._connection)
         self.images = ContainerdImages(self._connection, self.content)

@@ -57,6 +57,13 @@ class Engine:
         """Whether images are kept as they are, with all of their platforms."""
         return self.capabilities.multi_platform
 
+    def inventory(self) -> tuple[tuple[str, ...], int]:
+        """The names of its images, sorted, and the bytes that all of them take. Raises: EngineError."""
+        with self._errors("docker images"):
+            images = self._client.images()
+            size = int(self._client.df().get("LayersSize") or 0)
+        return tuple(sorted(name for image in images for name in image.get("RepoTags") or ())), size
+
     def tag(self, image: Digest, names: Iterable[Reference]) -> bool:
         """Gives `names` to the image that the engine calls `image`; False when it has none of that ID.
 

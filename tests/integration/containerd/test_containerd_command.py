@@ -57,3 +57,20 @@ def test_a_wrong_choice_is_refused_with_its_reason(
     refused = dockyard("store", "use", *arguments)
     assert refused.returncode == 2
     assert reason in refused.stderr
+
+
+def test_a_moved_image_is_at_the_daemon_and_comes_back(
+    dockyard: Dockyard, address: Address, ctr: Callable[..., str], busybox_layout: Path
+) -> None:
+    name = "docker.io/library/busybox:moved"
+    dockyard("load", "-q", "-i", str(busybox_layout), "-t", name)
+    there = ("--to", address.url, "--namespace", address.namespace)
+    assert dockyard("store", "move", name, *there).returncode == 0
+    assert name in ctr("images", "ls", "-q") and dockyard("images", "-q").stdout == ""
+
+    dockyard("store", "use", "containerd", "--address", address.url, "--namespace", address.namespace)
+    assert dockyard("store", "move", name, "--to", "embedded").returncode == 0
+    assert name not in ctr("images", "ls", "-q")
+    dockyard("store", "use", "containerd")
+    assert dockyard("store", "gc", "--check", "--verify").returncode == 0
+    assert dockyard("images", "-q").stdout != ""
