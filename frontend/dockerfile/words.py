@@ -1,7 +1,7 @@
 """The syntax tree of a word: text, quotes, variables, and every `${}` form.
 
-Two readers make the same tree: regular expressions for words without operators in their braces, which is
-nearly all of them, and the grammar for everything. Columns count from 0 in the word.
+Two readers make the same tree: regular expressions for words whose braces hold nothing but text and variables,
+which is nearly all of them, and the grammar for everything. Columns count from 0 in the word.
 """
 
 from __future__ import annotations
@@ -97,16 +97,21 @@ Part: TypeAlias = Text | Escaped | SingleQuoted | DoubleQuoted | Variable | Cond
 
 _NAME: Final = r"(?:\d+|[@*#?$!-]|\w+)"
 _VARIABLE: Final = rf"\$(?P<name>{_NAME})|\$\{{(?P<braced>{_NAME})\}}|(?P<dollar>\$(?![\w@*#?$!{{-]))"
+_OPERAND: Final = {
+    escape: re.compile(rf"(?:[^$'\"{re.escape(escape)}}}]+|\$(?:{_NAME}|\{{{_NAME}\}}))*\}}")
+    for escape in ("\\", "`")
+}
+_FORM: Final = rf"(?P<form>\$\{{{_NAME}(?::?[-+?]|##?|%%?))"
 _QUOTED: Final = {
     escape: re.compile(
-        rf"(?P<text>[^$\"{re.escape(escape)}]+)|{_VARIABLE}"
+        rf"(?P<text>[^$\"{re.escape(escape)}]+)|{_VARIABLE}|{_FORM}"
         rf"|(?P<quoted_escape>{re.escape(escape)}[\"${re.escape(escape)}]?)"
     )
     for escape in ("\\", "`")
 }
 _PLAIN: Final = {
     escape: re.compile(
-        rf"(?P<text>[^$'\"{re.escape(escape)}]+)|{_VARIABLE}"
+        rf"(?P<text>[^$'\"{re.escape(escape)}]+)|{_VARIABLE}|{_FORM}"
         rf"|(?P<escaped>(?:{re.escape(escape)}[\s\S]?)+)"
         r"|'(?P<single>[^']*)'"
         r"|(?P<double>\")"
@@ -127,7 +132,7 @@ def read_word(text: str, escape: str) -> tuple[Part, ...]:
 
 
 def _read_plain(text: str, escape: str) -> tuple[Part, ...] | None:
-    """The parts of a word without operators in braces; None for any other, and for one that is broken."""
+    """The parts of a word with plain braces; None for any other, and for one that is broken."""
     parts, end = _scan(text, 0, escape, _PLAIN[escape])
     return parts if end == len(text) else None
 
@@ -143,9 +148,24 @@ def _scan(text: str, position: int, escape: str, pattern: re.Pattern[str]) -> tu
                 return (), column
             parts.append(DoubleQuoted(quoted, column))
             position += 1
+        elif matched.lastgroup == "form":
+            operand = _OPERAND[escape].match(text, position)
+            if operand is None:
+                return (), column
+            inner, _ = _scan(text[: operand.end() - 1], position, escape, _PLAIN[escape])
+            parts.append(_form(matched["form"], inner, column))
+            position = operand.end()
         else:
             parts.append(_plain_part(matched, column))
     return tuple(parts), position
+
+
+def _form(opening: str, operand: tuple[Part, ...], column: int) -> Part:
+    matched = _OPENING.match(opening)
+    assert matched is not None
+    name, operator = matched[1], matched[2] + matched[3]
+    kind = Trim if operator[0] in "#%" else Conditional
+    return kind(name, operator, operand, column)
 
 
 def _plain_part(matched: re.Match[str], column: int) -> Part:
