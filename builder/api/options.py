@@ -17,6 +17,7 @@ from builder.graph.operations import Network
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
 from builder.platforms import Platform
+from builder.snapshot.limits import DEFAULT_LIMITS, UnpackLimits
 from builder.source.vcs import VcsOptions
 from builder.store.containerd.address import Address
 from exporter.attest.options import Mode, ProvenanceOptions, SbomOptions
@@ -73,6 +74,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     no_cache_filter: tuple[str, ...] = ()
     pull: bool = False
     jobs: int | None = None
+    unpack_limits: UnpackLimits = DEFAULT_LIMITS
 
     network: Network = "default"
     allow: frozenset[str] = frozenset()

@@ -50,6 +50,7 @@ def open_tools(
         agents=options.agents,
         caches=workspace.store.root.path / "cache-mounts",
         jobs=options.jobs,
+        limits=options.unpack_limits,
     )
 
 

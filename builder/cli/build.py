@@ -97,6 +97,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         no_cache_filter=values.comma_separated(flags.no_cache_filter),
         pull=flags.pull,
         jobs=flags.jobs,
+        unpack_limits=values.unpack_limits(os.environ),
         network=values.network(flags.network),
         allow=values.entitlements(flags.allow),
         extra_hosts=values.extra_hosts(flags.add_host),

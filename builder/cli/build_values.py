@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from builder.graph.operations import Network
+    from builder.snapshot.limits import UnpackLimits
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _UNITS: Final = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
@@ -81,6 +82,19 @@ def size(flag: str, word: str) -> int:
     if matched is None:
         raise UsageError(f"{flag}: invalid size: {word!r}", hint="sizes look like 64m or 1g")
     return int(float(matched[1]) * _UNITS[matched[2].lower()])
+
+
+def unpack_limits(environ: Mapping[str, str]) -> UnpackLimits:
+    """What archives may hold, by the variables of the environment. Raises: UsageError."""
+    from builder.snapshot.limits import DEFAULT_LIMITS, MEMBERS_VARIABLE, SIZE_VARIABLE, UnpackLimits
+
+    size_word, members_word = environ.get(SIZE_VARIABLE), environ.get(MEMBERS_VARIABLE)
+    if members_word and not re.fullmatch("[0-9]{1,18}", members_word, re.ASCII):
+        raise UsageError(f"{MEMBERS_VARIABLE}: invalid number: {members_word!r}")
+    return UnpackLimits(
+        size=size(SIZE_VARIABLE, size_word) if size_word else DEFAULT_LIMITS.size,
+        members=int(members_word) if members_word else DEFAULT_LIMITS.members,
+    )
 
 
 def ulimits(words: Iterable[str]) -> tuple[tuple[str, int, int], ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from builder.graph.operations import Copy, MakeDirectory, MakeFile
 from builder.oci.digest import Digest
 from builder.snapshot.errors import SnapshotError
+from builder.snapshot.limits import DEFAULT_LIMITS, UnpackLimits
 from builder.snapshot.mkdir import make_directory
 from builder.snapshot.mkfile import place_file
 from builder.snapshot.owners import Ids, find_ids, has_names
@@ -33,12 +34,19 @@ if TYPE_CHECKING:
 class FilePlan:
     """A file operation together with the file systems it copies from.
 
-    `sources` are the inputs of the vertex in order; those that no action copies from may be None.
+    `sources` are the inputs of the vertex in order; those that no action copies from may be None. `limits` are
+    for each archive that ADD unpacks.
     """
 
-    def __init__(self, operation: File, sources: Sequence[FileView | None]) -> None:
+    def __init__(
+        self,
+        operation: File,
+        sources: Sequence[FileView | None],
+        limits: UnpackLimits = DEFAULT_LIMITS,
+    ) -> None:
         self._operation = operation
         self._sources = sources
+        self._limits = limits
 
     @property
     def needs_accounts(self) -> bool:
@@ -88,7 +96,8 @@ class FilePlan:
                 # Few builds have an ADD, and what reads archives takes its time to load.
                 from builder.snapshot.expand import Unpacker
 
-                place = Unpacker(placement, pending, scratch, ids=ids, now_ns=now_ns).place
+                unpacker = Unpacker(placement, pending, scratch, ids=ids, now_ns=now_ns, limits=self._limits)
+                place = unpacker.place
             for tree in self._selections[action]:
                 place(tree)
         return pending.nodes()

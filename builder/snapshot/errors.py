@@ -5,6 +5,7 @@ SnapshotError
 ├── PathConflict         a file stands where a directory is needed, or the reverse
 ├── UnsafePath           a path that would leave its root, or names something that may not be read
 ├── InvalidLayer         a layer archive that is damaged or hostile
+├── ArchiveTooLarge      an archive holds more than it may
 └── ContentChanged       a file of the context changed while the build was reading it
 """
 
@@ -31,6 +32,10 @@ class UnsafePath(SnapshotError):
 
 class InvalidLayer(SnapshotError):
     """A layer archive is damaged, or tries to do what no layer may."""
+
+
+class ArchiveTooLarge(SnapshotError):
+    """An archive holds more than the caller allows."""
 
 
 class ContentChanged(SnapshotError):

@@ -20,6 +20,7 @@ from builder.snapshot.archives import is_archive, open_archive
 from builder.snapshot.disk import Directory, DiskContent, identity_of
 from builder.snapshot.entry import Entry, Node
 from builder.snapshot.errors import InvalidLayer, UnsafePath
+from builder.snapshot.limits import Meter
 from builder.snapshot.mkdir import NewDirectory, make_directories
 from builder.snapshot.owners import ROOT, Ids
 from builder.snapshot.resolve import join, parent, resolve
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from builder.snapshot.entry import Content
+    from builder.snapshot.limits import UnpackLimits
     from builder.snapshot.pending import PendingLayer
     from builder.snapshot.placement import Placement
     from builder.snapshot.selection import SelectedTree
@@ -42,16 +44,24 @@ class Unpacker:
     """Places trees as `placement` does, except archives, whose members it puts into the destination.
 
     Their bytes go into a new directory in `scratch`. `ids` own all members; None leaves the owners that an
-    archive names. `now_ns` is the time of the step, in nanoseconds since the epoch.
+    archive names. `now_ns` is the time of the step, in nanoseconds since the epoch. `limits` are for each archive.
     """
 
     def __init__(
-        self, placement: Placement, pending: PendingLayer, scratch: Path, *, ids: Ids | None, now_ns: int
+        self,
+        placement: Placement,
+        pending: PendingLayer,
+        scratch: Path,
+        *,
+        ids: Ids | None,
+        now_ns: int,
+        limits: UnpackLimits,
     ) -> None:
         self._placement = placement
         self._pending = pending
         self._scratch = scratch
         self._ids = ids
+        self._limits = limits
         self._made = NewDirectory(_IMPLIED_MODE, ids or ROOT, now_ns)
         self._members: Directory | None = None
         self._count = 0
@@ -59,17 +69,19 @@ class Unpacker:
     def place(self, tree: SelectedTree) -> None:
         """Copies one tree, or unpacks it if it is a file that holds a tar archive.
 
-        Raises: InvalidLayer for a damaged archive; UnsafePath for a member that would land elsewhere;
-        PathConflict when files and directories stand in each other's way; OSError.
+        Raises: InvalidLayer for a damaged archive; ArchiveTooLarge for one beyond the limits; UnsafePath for a
+        member that would land elsewhere; PathConflict when files and directories stand in each other's way; OSError.
         """
         content = tree.root.content
         if content is None or not is_archive(content):
             self._placement.place(tree)
             return
         target = _Target(self._placement.make_destination(), files={}, groups={})
+        meter = Meter(self._limits)
         with content.open() as blob:
             tar = open_archive(blob)
             for entry, payload in read_tar(tar):
+                meter.add_member(entry.size)
                 # The destination is there already and keeps its attributes.
                 if entry.path:
                     self._add(entry, payload, target)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from builder.snapshot.entry import FileView
     from builder.snapshot.layerdb import Format, LayerID
     from builder.snapshot.layers import Layers
+    from builder.snapshot.limits import UnpackLimits
     from builder.solver.results import Result
 
 _WRITING: Final = "writing layer"
@@ -44,6 +45,7 @@ class FileSteps:
         now_ns: int,
         exported: frozenset[Digest],
         layer_format: Format | None,
+        limits: UnpackLimits,
     ) -> None:
         self._layers = layers
         self._digests = digests
@@ -51,6 +53,7 @@ class FileSteps:
         self._now_ns = now_ns
         self._exported = exported
         self._format = layer_format
+        self._limits = limits
         self._plans: dict[Digest, FilePlan] = {}
         self._lock = threading.Lock()
 
@@ -93,7 +96,7 @@ class FileSteps:
             sources: list[FileView | None] = [None] * len(vertex.inputs)
             for position, result in zip(content_inputs(vertex), results, strict=True):
                 sources[position] = self._view(result)
-            plan = FilePlan(operation, sources)
+            plan = FilePlan(operation, sources, self._limits)
             with self._lock:
                 plan = self._plans.setdefault(vertex.digest, plan)
         return plan

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from builder.cache.mounts import CacheMounts
 from builder.graph import Exec, File, Merge, walk
+from builder.snapshot.limits import DEFAULT_LIMITS
 from builder.solver.filesteps import FileSteps
 from builder.solver.mountsteps import MountSteps
 from builder.solver.operators import Operators
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from builder.snapshot.digests import FileDigests
     from builder.snapshot.layerdb import Format, LayerID
     from builder.snapshot.layers import Layers
+    from builder.snapshot.limits import UnpackLimits
     from builder.solver.operators import Sources
     from builder.solver.remotesteps import RemoteSteps
     from builder.system.locks import KeyLocks
@@ -72,6 +74,7 @@ class Tools(NamedTuple):
     agents: Mapping[str, Path]
     caches: Path
     jobs: int | None = None
+    limits: UnpackLimits = DEFAULT_LIMITS
 
 
 def solve(
@@ -92,6 +95,7 @@ def solve(
         now_ns=time.time_ns(),
         exported=exported_vertices(targeted),
         layer_format=layer_format,
+        limits=tools.limits,
     )
     caches = CacheMounts(tools.caches, tools.locks, tools.cancelled)
     mounts = MountSteps(tools.layers, tools.digests, caches, tools.agents, tools.stream)

@@ -282,3 +282,33 @@ def test_a_named_context_counts_for_its_platform_alone(project: Project, tmp_pat
 def test_a_named_context_that_is_nowhere_is_named(project: Project) -> None:
     outcome = project.build("FROM scratch\n", "-t", "x", "--build-context", "src=/nowhere")
     assert outcome.code == 1 and "failed to get build context src" in outcome.err
+
+
+# Bombs.
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("DOCKYARD_UNPACK_SIZE", "1m", "the archive holds more than 1048576 bytes of files"),
+        ("DOCKYARD_UNPACK_MEMBERS", "3", "the archive has more than 3 members"),
+    ],
+)
+@pytest.mark.parametrize("context", [True, False], ids=["context", "ADD"])
+def test_a_bomb_ends_at_a_limit_that_the_error_names(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    message: str,
+    *,
+    context: bool,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    bomb = gzip.compress(archive(Dockerfile=DOCKERFILE, a="0" * (2 << 20), b="", c=""))
+    if context:
+        outcome = build_from(project, "-", stdin=bomb)
+    else:
+        project.write("bomb", bomb)
+        outcome = project.build("FROM scratch\nADD bomb /d/\n", "-t", "x")
+    assert outcome.code == 1 and message in outcome.err and f"set {variable} to a larger" in outcome.err
