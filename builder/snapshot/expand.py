@@ -70,7 +70,7 @@ class Unpacker:
         """Copies one tree, or unpacks it if it is a file that holds a tar archive.
 
         Raises: InvalidLayer for a damaged archive; ArchiveTooLarge for one beyond the limits; UnsafePath for a
-        member that would land elsewhere; PathConflict when files and directories stand in each other's way; OSError.
+        member that would land elsewhere; PathConflict when files and directories are in each other's way; OSError.
         """
         content = tree.root.content
         if content is None or not is_archive(content):

@@ -85,7 +85,7 @@ class MountSteps:
                 case CacheMount():
                     opened.append(self._cache(vertex, operation, number, inputs, work, stack))
                 case SshMount():
-                    opened.extend(self._agent(mount))
+                    opened.extend(self._agent(mount, work, stack))
         return tuple(opened)
 
     def _files(self, vertex: Vertex, number: int, mount: BindMount, inputs: Inputs, work: Path) -> StepMount:
@@ -135,12 +135,16 @@ class MountSteps:
         source = "" if has_input else mount.source
         return KeptMount(mount.target, directory, source, writable=not mount.read_only)
 
-    def _agent(self, mount: SshMount) -> Sequence[StepMount]:
+    def _agent(self, mount: SshMount, work: Path, stack: ExitStack) -> Sequence[StepMount]:
         from builder.executor.mounts import KeptMount
+        from builder.executor.relay import NAME, agent_socket
 
         socket = self._agents.get(mount.id)
         if socket is not None:
-            return (KeptMount(mount.target, socket.parent, socket.name, writable=False),)
+            work.mkdir(mode=0o700)
+            relay = agent_socket(socket, work, mode=mount.mode, uid=mount.uid, gid=mount.gid)
+            stack.enter_context(relay)
+            return (KeptMount(mount.target, work, NAME, writable=False),)
         if mount.required:
             raise DockyardError(
                 f'no SSH key "{mount.id}" forwarded from the client',

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*")
 _REMOTE: Final = re.compile(r"[A-Za-z0-9][^\x00-\x20\x7f]*")
+_SSH: Final = re.compile(r"ssh://|[^/:]+@[^/:]+:")
 _TRANSPORTS: Final = "http:https:git:ssh"
 _SETTINGS: Final = (
     ("core.hooksPath", "/dev/null"),
@@ -67,6 +69,11 @@ class Repository:
         """Raises: SourceError for words that git could take for something else."""
         if not _REMOTE.fullmatch(operation.remote):
             raise SourceError(f"invalid git remote {redacted(operation.remote)!r}")
+        if _SSH.match(operation.remote) and access.agent is None:
+            raise SourceError(
+                f'{redacted(operation.remote)}: no SSH key "default" forwarded from the client',
+                hint="give an agent to the build: --ssh default",
+            )
         if operation.ref and not _REF.fullmatch(operation.ref):
             raise SourceError(f"invalid git ref {operation.ref!r}")
         self._operation = operation
@@ -170,7 +177,7 @@ def _environment(remote: str, scratch: Path, access: GitAccess) -> Mapping[str, 
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": _TRANSPORTS,
-        "GIT_SSH_COMMAND": "ssh -F /dev/null -o BatchMode=yes",
+        "GIT_SSH_COMMAND": _ssh_command(scratch),
         "GIT_CONFIG_COUNT": str(len(settings)),
     }
     for number, (key, value) in enumerate(settings):
@@ -178,6 +185,19 @@ def _environment(remote: str, scratch: Path, access: GitAccess) -> Mapping[str, 
     if access.agent is not None:
         environment["SSH_AUTH_SOCK"] = str(access.agent)
     return environment
+
+
+def _ssh_command(scratch: Path) -> str:
+    """How git is to call ssh: with the keys of the agent that was lent, and none of this machine's.
+
+    A host that the caller knows must still have the key that it is known by; one that nobody knows is believed
+    for this build. No configuration takes part: it may name commands.
+    """
+    hosts = f"{scratch}/known_hosts {Path.home()}/.ssh/known_hosts"
+    options = ("BatchMode=yes", "IdentityFile=/dev/null", "StrictHostKeyChecking=accept-new")
+    return shlex.join(
+        ["ssh", "-F", "/dev/null", *(f"-o{each}" for each in options), f"-oUserKnownHostsFile={hosts}"]
+    )
 
 
 def _without_user(remote: str) -> str:

@@ -10,11 +10,11 @@ import time
 from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BODY = b"hello"
 
@@ -104,3 +104,45 @@ def git_daemon(folder: Path) -> Iterator[str]:
     finally:
         daemon.terminate()
         daemon.wait()
+
+
+@contextmanager
+def ssh_server(folder: Path) -> Iterator[int]:
+    """An SSH server for root, whom the key `folder`/user opens it; gives its port. Its own key is `folder`/host."""
+    for name in ("user", "host", "other"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    Path("/run/sshd").mkdir(exist_ok=True)
+    port = free_port()
+    settings = (
+        f"ListenAddress=127.0.0.1:{port}", f"HostKey={folder / 'host'}", "PidFile=none", "UsePAM=no",
+        f"AuthorizedKeysFile={folder / 'user.pub'}", "StrictModes=no", "PermitRootLogin=yes",
+    )  # fmt: skip
+    flags = [f"-o{each}" for each in settings]
+    server = subprocess.Popen(
+        ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", *flags], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def ssh_agent(folder: Path, *keys: str) -> Iterator[Path]:
+    """A real agent with keys of `folder`; gives its socket."""
+    path = folder / "agent.sock"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            if path.exists():
+                break
+            time.sleep(0.05)
+        environment = {**os.environ, "SSH_AUTH_SOCK": str(path)}
+        for key in keys:
+            subprocess.run(["ssh-add", "-q", folder / key], env=environment, check=True)
+        yield path
+    finally:
+        agent.terminate()
+        agent.wait()
