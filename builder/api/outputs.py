@@ -87,6 +87,13 @@ def chosen_outputs(options: BuildOptions) -> tuple[Output, ...]:
     completed = tuple(_completed(output, options) for output in outputs)
     for output in completed:
         _require_possible(output, options)
+    if options.signing is not None and not any(
+        isinstance(each, ImageOutput | OciOutput) for each in completed
+    ):
+        raise InvalidOutput(
+            "nothing that this build delivers can carry signatures",
+            hint="image stores, registries (type=image, --push) and archives of type=oci can",
+        )
     return completed
 
 

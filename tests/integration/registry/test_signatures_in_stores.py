@@ -8,7 +8,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from attested import PLATFORMS, store_attested
+from attested_sample import PLATFORMS, store_attested
 from msgspec.structs import replace
 
 from builder.api.pulling import pull, pull_image
