@@ -60,6 +60,6 @@ def answer(call: Call, options: BuildOptions, mode: Mode, settings: Settings) ->
     with Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display:
         found = ask(options, call.question, on_event=display)
     click.echo(found.document if call.form == "json" else found.text, nl=call.form == "json")
-    if found.error is not None and call.form == "text":
+    if found.error is not None:
         print_error(found.error, debug=settings.debug)
     return FAILED if found.failed else OK

@@ -147,6 +147,5 @@ def _parse(line: str) -> _Pattern | None:
             raise PatternError('illegal exclusion pattern: "!"')
     if not text:
         return None
-    # An absolute pattern means the same as a relative one; `/` alone matches nothing.
-    cleaned = posixpath.normpath(text)
-    return _Pattern(keep=keep, tokens=tokenize(cleaned.lstrip("/") or cleaned))
+    # An absolute pattern matches nothing: whoever reads ignore files has cut their slashes.
+    return _Pattern(keep=keep, tokens=tokenize(posixpath.normpath(text)))

@@ -145,6 +145,9 @@ def _with_parents(action: Copy, source: FileView, text: str) -> Iterator[Selecte
         found = resolve(source, path)
         root = source.lstat(found)
         if root is None or root.entry.kind != "dir":
+            if has_wildcard(front):
+                # Nothing can stand below it.
+                continue
             raise _not_found(path)
         if is_literal and include and source.lstat(join(found, unescape(pattern))) is None:
             raise _not_found(join(path, unescape(pattern)))

@@ -147,7 +147,7 @@ class MountSteps:
             return (KeptMount(mount.target, work, NAME, writable=False),)
         if mount.required:
             raise DockyardError(
-                f'no SSH key "{mount.id}" forwarded from the client',
+                f"unset ssh forward key {mount.id}",
                 hint=f"give an agent to the build: --ssh {mount.id}",
             )
         return ()

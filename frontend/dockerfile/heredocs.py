@@ -60,7 +60,7 @@ def find_markers(line: str) -> list[Heredoc]:
 def parse_marker(word: str) -> Heredoc | None:
     """The heredoc that `word` announces, if it is nothing but a marker."""
     matched = _MARKER.fullmatch(word)
-    if matched is None:
+    if matched is None or _WORD.fullmatch(word) is None:
         return None
     name = _QUOTES.sub(lambda quoted: quoted[1] or quoted[2] or quoted[3] or "", matched[3])
     if not name:
@@ -72,7 +72,7 @@ def parse_marker(word: str) -> Heredoc | None:
 
 def is_marker(text: str) -> bool:
     """Whether `text` is one marker and nothing else."""
-    return _WORD.fullmatch(text) is not None and parse_marker(text) is not None
+    return parse_marker(text) is not None
 
 
 def is_terminator(heredoc: Heredoc, line: str) -> bool:

@@ -11,6 +11,7 @@ from frontend.dockerfile import tree
 from frontend.dockerfile.arguments import Pair, read_pairs, read_words
 from frontend.dockerfile.characters import split_blanks
 from frontend.dockerfile.heredocs import Heredoc, parse_marker
+from frontend.dockerfile.mounts import InvalidMount, mount_source
 from frontend.dockerfile.statement import FlagKind, Flags, Statement, StatementError, split_statement
 from frontend.dockerfile.suggestions import suggest
 
@@ -144,12 +145,18 @@ def _run(statement: Statement) -> tree.Run:
     security = flags.texts.get("security", "sandbox")
     if security not in _SECURITY:
         raise StatementError(f"security {quote(security)} is not valid")
+    mounts = flags.lists.get("mount", ())
+    try:
+        for text in mounts:
+            mount_source(text)
+    except InvalidMount as error:
+        raise StatementError(str(error)) from error
     return tree.Run(
         **_common(statement),
         command=command,
         network=_NETWORKS[network],
         security=_SECURITY[security],
-        mounts=flags.lists.get("mount", ()),
+        mounts=mounts,
         devices=flags.lists.get("device", ()),
         heredocs=statement.line.heredocs,
     )
@@ -198,12 +205,11 @@ def _transfer(statement: Statement, words: tuple[str, ...], flags: Flags) -> _Tr
             "Destination could not be determined"
         )
     *sources, destination = words
-    heredocs: tuple[Heredoc, ...] = ()
-    if statement.line.heredocs:
-        if parse_marker(destination):
-            raise StatementError(f"{statement.name} cannot accept a heredoc as a destination")
-        heredocs = _inline_files(statement, sources)
-        sources = [source for source in sources if parse_marker(source) is None]
+    if parse_marker(destination):
+        raise StatementError(f"{statement.name} cannot accept a heredoc as a destination")
+    # Markers count in the JSON form, too, where nothing can stand behind them: those files are empty.
+    heredocs = _inline_files(statement, sources)
+    sources = [source for source in sources if parse_marker(source) is None]
     return {
         **_common(statement),
         "sources": tuple(sources),

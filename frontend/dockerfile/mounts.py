@@ -75,16 +75,12 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mount_source(text: str) -> str:
-    """The value of `from`, empty without one; also of a mount that is otherwise wrong.
+    """The value of `from`, empty without one; also of a mount whose fields are otherwise wrong.
 
-    Raises: InvalidMount for a variable, which `from` does not know.
+    Raises: InvalidMount for text that is no record, and for a variable, which `from` does not know.
     """
     source = ""
-    try:
-        fields = _split(text)
-    except InvalidMount:
-        return ""
-    for field in fields:
+    for field in _split(text):
         key, equals, value = field.partition("=")
         if equals and key.lower() == "from":
             if re.search(r"\$.", value, re.DOTALL):

@@ -38,7 +38,7 @@ def parse(name: str, content: bytes, *, frontend: str = "") -> tree.Dockerfile:
     require_own_frontend(frontend or directives.syntax or "", Location(source, 1, max(1, directives.count)))
     instructions, interrupted = _read_instructions(source, lines, directives)
     if not instructions:
-        raise DockerfileError("file with no instructions", location=None)
+        raise DockerfileError("file with no instructions", location=Location(source, len(lines), len(lines)))
     arguments, stages = _arrange(instructions)
     return tree.Dockerfile(
         source=source,
@@ -61,7 +61,7 @@ def _read_instructions(
             if line.empty_continuation:
                 interrupted.append(Location(source, line.location.last, line.location.last))
             try:
-                instructions.append(read_line(line, directives.escape))
+                instructions.append(_read_line(line, directives.escape))
             except DockerfileError as error:
                 errors.append(error)
     except DockerfileError as error:
@@ -70,7 +70,7 @@ def _read_instructions(
     return instructions, interrupted
 
 
-def read_line(line: LogicalLine, escape: str) -> tree.Instruction:
+def _read_line(line: LogicalLine, escape: str) -> tree.Instruction:
     """The node for one logical line. Raises: DockerfileError."""
     try:
         return read_instruction(split_statement(line, escape))

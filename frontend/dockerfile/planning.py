@@ -7,23 +7,25 @@ needed ones are resolved and built.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from builder.oci.reference import InvalidReference, parse_reference
 from builder.platforms import InvalidPlatform, Platform, parse_platform
 from builder.system.quoting import quote
-from frontend.dockerfile.errors import CircularDependency, DockerfileError
+from frontend.dockerfile.errors import CircularDependency, DockerfileError, raise_all
 from frontend.dockerfile.expansion import names_in
-from frontend.dockerfile.mounts import InvalidMount, mount_source
+from frontend.dockerfile.mounts import mount_source
 from frontend.dockerfile.scope import expand_at
 from frontend.dockerfile.suggestions import did_you_mean
 from frontend.dockerfile.tree import Copy, Dockerfile, Instruction, Run, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from builder.graph import Location
 
@@ -109,34 +111,56 @@ def make_plan(
     """
     names = {stage.name: stage.index for stage in dockerfile.stages if stage.name}
     escape = dockerfile.directives.escape
+    errors = _Errors()
     earlier: dict[str, int] = {}
     stages: list[PlannedStage] = []
     for stage in dockerfile.stages:
-        base = _read_base(stage, variables, earlier=earlier, escape=escape)
-        platform = _read_platform(stage, variables, escape=escape, host=build_platform)
-        sources = sources_of(stage.instructions, names, stages=len(dockerfile.stages), escape=escape)
-        stages.append(
-            PlannedStage(stage=stage, parent=base[0], image=base[1], platform=platform, sources=sources)
-        )
+        planned = PlannedStage(stage=stage, parent=None, image="", platform=None, sources=())
+        with errors.kept():
+            image = _read_base(stage, variables, escape=escape)
+            # Only the exact lower-case spelling means a stage: `FROM Build` is an image.
+            planned = replace(planned, image=image, parent=earlier.get(image))
+            platform = _read_platform(stage, variables, escape=escape, host=build_platform)
+            planned = replace(planned, platform=platform)
+        stages.append(planned)
         if stage.name:
             earlier[stage.name] = stage.index
+    for planned in stages:
+        with errors.kept():
+            if planned.parent is None and planned.image not in ("", SCRATCH):
+                _check_reference(planned.image, planned.stage.origin.location)
+    for planned in stages:
+        with errors.kept():
+            instructions = planned.stage.instructions
+            sources = sources_of(instructions, names, stages=len(stages), escape=escape)
+            stages[planned.stage.index] = replace(planned, sources=sources)
+    raise_all(errors.found)
     _check_cycles(stages)
     return Plan(stages=tuple(stages), target=_find_target(target, dockerfile, names), names=names)
 
 
-def _read_base(
-    stage: Stage, variables: Mapping[str, str], *, earlier: Mapping[str, int], escape: str
-) -> tuple[int | None, str]:
-    """The stage that FROM names, if it is one, and the name with its variables replaced."""
+class _Errors:
+    """Mistakes of lines that do not depend on each other, to be reported together."""
+
+    def __init__(self) -> None:
+        self.found: list[DockerfileError] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keeps the mistake that ends the block."""
+        try:
+            yield
+        except DockerfileError as error:
+            self.found.append(error)
+
+
+def _read_base(stage: Stage, variables: Mapping[str, str], *, escape: str) -> str:
+    """What FROM names, with its variables replaced."""
     origin = stage.origin
     image = expand_at(origin.image, variables, location=origin.location, escape=escape)
     if not image:
         raise DockerfileError(f"base name ({origin.image}) should not be blank", location=origin.location)
-    # Only the exact lower-case spelling means a stage: `FROM Build` is an image.
-    parent = earlier.get(image)
-    if parent is None and image != SCRATCH:
-        _check_reference(image, origin.location)
-    return parent, image
+    return image
 
 
 def _check_reference(image: str, location: Location) -> None:
@@ -180,18 +204,10 @@ def sources_of(
             found = find_source(each, names, stages=stages, escape=escape)
             sources.append(Source(found, each.location))
         elif isinstance(each, Run):
-            sources.extend(
-                Source(_mounted(text, names, each.location), each.location) for text in each.mounts
-            )
+            for source in map(mount_source, each.mounts):
+                found = mounted_stage(source, names, location=each.location) if source else None
+                sources.append(Source(found, each.location))
     return tuple(sources)
-
-
-def _mounted(text: str, names: Mapping[str, int], location: Location) -> int | None:
-    try:
-        source = mount_source(text)
-    except InvalidMount as error:
-        raise DockerfileError(str(error), location=location) from error
-    return mounted_stage(source, names, location=location) if source else None
 
 
 def mounted_stage(source: str, names: Mapping[str, int], *, location: Location) -> int | None:

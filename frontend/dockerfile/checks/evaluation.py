@@ -47,7 +47,7 @@ class StageChecks:
             )
             self._report(rules.JSON_ARGS_RECOMMENDED, message, node)
         if isinstance(node, tree.Env | tree.Label) and node.legacy:
-            name = node.keyword.upper()
+            name = node.keyword
             message = f'"{name} key=value" should be used instead of legacy "{name} key value" format'
             self._report(rules.LEGACY_KEY_VALUE_FORMAT, message, node)
 

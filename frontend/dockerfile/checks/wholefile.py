@@ -51,7 +51,6 @@ class FileChecks:
             self._findings.report(rules.NO_EMPTY_CONTINUATION, "Empty continuation line", location)
         for arg in self._dockerfile.arguments:
             self._check_description(arg, [each.name for each in arg.definitions])
-        self._check_casing()
         names: set[str] = set()
         for stage in self._dockerfile.stages:
             self._check_stage(stage, names)
@@ -61,6 +60,7 @@ class FileChecks:
                 elif isinstance(each, Maintainer):
                     message = "Maintainer instruction is deprecated in favor of using label"
                     self._report(rules.MAINTAINER_DEPRECATED, message, each)
+        self._check_casing()
 
     def _report(self, rule: Rule, message: str, node: Instruction) -> None:
         self._findings.report(rule, message, node.location, comments=node.comments)
@@ -93,8 +93,8 @@ class FileChecks:
             self._report(rules.RESERVED_STAGE_NAME, message, origin)
         if stage.name:
             names.add(stage.name)
-        self._check_names(origin)
         self._check_default(origin, names)
+        self._check_names(origin)
         self._check_platform(origin)
 
     def _check_as(self, origin: From) -> None:

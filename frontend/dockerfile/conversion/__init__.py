@@ -46,12 +46,12 @@ def convert(
     settings = file_settings(dockerfile, options.build_args)
     # Checks speak of the text, which is the same for every platform: the first is enough.
     findings = [Findings(settings) for _ in platforms]
-    scenes = [
-        set_scene(dockerfile, options, images, platform, findings=each)
-        for platform, each in zip(platforms, findings, strict=True)
-    ]
     try:
-        check_file(scenes[0])
+        check_file(dockerfile, options, platforms[0], findings[0])
+        scenes = [
+            set_scene(dockerfile, options, images, platform, findings=each)
+            for platform, each in zip(platforms, findings, strict=True)
+        ]
         targets = tuple(convert_target(scene) for scene in scenes)
     finally:
         for warning in findings[0].warnings:

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 from builder.system.quoting import quote
 from frontend.dockerfile.checks import rules
 from frontend.dockerfile.checks.wholefile import FileChecks, default_variables
+from frontend.dockerfile.scope import global_variables
 
 if TYPE_CHECKING:
     from builder.platforms import Platform
     from frontend.dockerfile.checks.findings import Findings
-    from frontend.dockerfile.conversion.scene import Scene
     from frontend.dockerfile.planning import PlannedStage
+    from frontend.dockerfile.tree import Dockerfile
+    from frontend.options import Options
     from frontend.resolver import ResolvedImage
 
 
-def check_file(scene: Scene) -> None:
-    """Checks the text as a whole."""
-    defaults = default_variables(scene.dockerfile, scene.options, scene.platform)
-    FileChecks(scene.dockerfile, scene.findings, variables=scene.variables, defaults=defaults).check()
+def check_file(dockerfile: Dockerfile, options: Options, platform: Platform, findings: Findings) -> None:
+    """Checks the text as a whole, whether it can be built or not. Raises: DockerfileError for global arguments."""
+    variables = global_variables(dockerfile, options, target=platform, build_args=options.build_args)
+    defaults = default_variables(dockerfile, options, platform)
+    FileChecks(dockerfile, findings, variables=variables, defaults=defaults).check()
 
 
 def check_platform(

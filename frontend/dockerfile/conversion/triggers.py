@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from builder.graph import Location, SourceFile
 from frontend.dockerfile import tree
+from frontend.dockerfile.arguments import ArgumentError
 from frontend.dockerfile.directives import Directives
 from frontend.dockerfile.errors import DockerfileError
+from frontend.dockerfile.instructions import read_instruction
 from frontend.dockerfile.lines import logical_lines
-from frontend.dockerfile.parse import read_line
 from frontend.dockerfile.planning import SCRATCH, PlannedStage, sources_of
+from frontend.dockerfile.statement import StatementError, split_statement
 from frontend.resolver import context_config
 
 if TYPE_CHECKING:
@@ -121,7 +123,11 @@ def _read_trigger(text: str, location: Location) -> tree.Instruction:
         raise DockerfileError(error.message, location=location) from error
     if len(lines) != 1:
         raise DockerfileError("onbuild trigger should be a single expression", location=location)
-    instruction = read_line(replace(lines[0], location=location), Directives().escape)
+    line = replace(lines[0], location=location)
+    try:
+        instruction = read_instruction(split_statement(line, Directives().escape))
+    except (StatementError, ArgumentError) as error:
+        raise DockerfileError(str(error), location=location) from error
     if isinstance(instruction, tree.From):
         raise DockerfileError("FROM isn't allowed as an ONBUILD trigger", location=location)
     return instruction

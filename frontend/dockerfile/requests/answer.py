@@ -60,12 +60,12 @@ def base64_text(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Columns three blanks apart; the last is as wide as it is."""
+def table(rows: Iterable[Sequence[str]], *, gap: int = 3) -> str:
+    """Columns `gap` blanks apart; the last is as wide as it is."""
     lines = list(rows)
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     padded = (
-        "".join(f"{cell:{width + 3}}" for cell, width in zip(line[:-1], widths, strict=False)) + line[-1]
+        "".join(f"{cell:{width + gap}}" for cell, width in zip(line[:-1], widths, strict=False)) + line[-1]
         for line in lines
     )
     return "".join(f"{line}\n" for line in padded)

@@ -36,7 +36,11 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True):
 
 class _BuildError(msgspec.Struct, frozen=True, kw_only=True):
     message: str
-    location: Place
+    location: Place | _Nowhere
+
+
+class _Nowhere(msgspec.Struct, frozen=True):
+    """The place of what belongs to no line: an empty object."""
 
 
 class _Lint(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -95,5 +99,5 @@ def _document(text: bytes, filename: str, warnings: list[CheckWarning], error: D
     return _Lint(
         warnings=shown or None,
         sources=(source,),
-        build_error=_BuildError(message=error.message, location=Place(ranges)),
+        build_error=_BuildError(message=error.message, location=Place(ranges) if ranges else _Nowhere()),
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from frontend.dockerfile.checks.findings import Findings
-from frontend.dockerfile.checks.settings import CheckSettings
+from frontend.dockerfile.checks.settings import file_settings
+from frontend.dockerfile.conversion.checking import check_file
 from frontend.dockerfile.conversion.images import Images
 from frontend.dockerfile.conversion.scene import set_scene
 from frontend.dockerfile.conversion.target import convert_stages
@@ -55,31 +56,23 @@ def outline(text: bytes, options: Options, resolver: Resolver) -> Answer:
     """What the target of the Dockerfile `text` may be given. Raises: DockerfileError."""
     dockerfile = parse(options.filename, text, frontend=options.build_args.get("BUILDKIT_SYNTAX", ""))
     platform = options.platforms[0] if options.platforms else options.build_platform
-    scene = set_scene(dockerfile, options, Images(resolver), platform, findings=Findings(CheckSettings()))
+    findings = Findings(file_settings(dockerfile, options.build_args))
+    check_file(dockerfile, options, platform, findings)
+    scene = set_scene(dockerfile, options, Images(resolver), platform, findings=findings)
     states = convert_stages(scene)
+    findings.require_none()
     needed = [scene.plan.stages[index].stage for index in sorted(states)]
-    used = {name for stage in needed for name in _used_in(stage, scene.escape)}
     target = scene.plan.stages[scene.plan.target].stage
     needs = [each for stage in needed for each in _needs(stage)]
     document = _Outline(
         name=target.name,
         description=described(target.name, target.origin.comments) if target.name else "",
-        args=tuple(_arguments(scene, needed, states, used)),
+        args=tuple(_arguments(scene, needed, states)),
         secrets=_each_once(need for kind, need in needs if kind == "secret"),
         ssh=_each_once(need for kind, need in needs if kind == "ssh"),
         sources=(base64_text(dockerfile.source.text),),
     )
     return Answer(text=_shown(document), document=encode(document))
-
-
-def _used_in(stage: Stage, escape: str) -> set[str]:
-    """The variables that the instructions of `stage` mention."""
-    texts = [
-        text
-        for node in stage.instructions
-        for text in (node.text, *(each.content for each in getattr(node, "heredocs", ())))
-    ]
-    return {name for text in texts for name in names_in(text, escape=escape)}
 
 
 def _used_globally(scene: Scene, needed: Iterable[Stage]) -> set[str]:
@@ -95,13 +88,13 @@ def _used_globally(scene: Scene, needed: Iterable[Stage]) -> set[str]:
 
 
 def _arguments(
-    scene: Scene, needed: Collection[Stage], states: Mapping[int, StageState], used: set[str]
+    scene: Scene, needed: Collection[Stage], states: Mapping[int, StageState]
 ) -> Iterator[_Argument]:
     """Those of the stages first, and the global ones where no stage has declared them again."""
     shown: set[str] = set()
     for stage in needed:
         declared = states[stage.index].declared
-        for argument in _declared(stage.instructions, declared, used):
+        for argument in _declared(stage.instructions, declared):
             if argument.name not in shown:
                 shown.add(argument.name)
                 yield argument
@@ -113,11 +106,11 @@ def _arguments(
 
 
 def _declared(
-    instructions: Iterable[Instruction], values: Mapping[str, str], used: set[str]
+    instructions: Iterable[Instruction], values: Mapping[str, str], used: Collection[str] | None = None
 ) -> Iterator[_Argument]:
     for node in instructions:
         for definition in node.definitions if isinstance(node, Arg) else ():
-            if definition.name in used:
+            if used is None or definition.name in used:
                 yield _Argument(
                     name=definition.name,
                     description=described(definition.name, node.comments),
@@ -155,7 +148,7 @@ def _shown(document: _Outline) -> str:
     if document.name or document.description:
         rows = [("TARGET:", document.name or "default")]
         blocks.append(
-            table([*rows, *([("DESCRIPTION:", document.description)] if document.description else [])])
+            table([*rows, *([("DESCRIPTION:", document.description)] if document.description else [])], gap=1)
         )
     if document.args:
         head = ("BUILD ARG", "VALUE", "DESCRIPTION")
@@ -164,4 +157,4 @@ def _shown(document: _Outline) -> str:
         if needs:
             rows = [(each.name, "true" if each.required else "") for each in needs]
             blocks.append(table([(title, "REQUIRED"), *rows]))
-    return "\n".join(blocks)
+    return "".join(f"{block}\n" for block in blocks)

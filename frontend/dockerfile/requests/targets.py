@@ -34,7 +34,7 @@ def targets(text: bytes, options: Options) -> Answer:
     found = [_target(stage, is_last=stage is dockerfile.stages[-1]) for stage in dockerfile.stages]
     document = _Targets(targets=tuple(found), sources=(base64_text(dockerfile.source.text),))
     rows = [("TARGET", "DESCRIPTION"), *((_shown_name(each), each.description) for each in found)]
-    return Answer(text=table(rows), document=encode(document))
+    return Answer(text=table(rows, gap=1), document=encode(document))
 
 
 def _target(stage: Stage, *, is_last: bool) -> _Target:

@@ -78,9 +78,9 @@ def test_an_outline_and_the_targets_are_tables(command: Command, context: Path) 
     outline = command("build", "--progress", "quiet", "--call", "outline", str(context))
     targets = command("build", "--progress", "quiet", "--call", "targets", str(context))
     assert outline.out == (
-        "TARGET:        it\nDESCRIPTION:   All there is\n\nBUILD ARG   VALUE   DESCRIPTION\nV           1       \n"
+        "TARGET:      it\nDESCRIPTION: All there is\n\nBUILD ARG   VALUE   DESCRIPTION\nV           1       \n\n"
     )
-    assert targets == (0, "TARGET         DESCRIPTION\nit (default)   All there is\n", "")
+    assert targets == (0, "TARGET       DESCRIPTION\nit (default) All there is\n", "")
 
 
 def test_a_question_builds_nothing(command: Command, context: Path) -> None:

@@ -117,15 +117,15 @@ def test_targets_are_listed_as_the_file_writes_them() -> None:
     ("last", "shown"), [("FROM b", "(default)"), ("FROM b AS long-name", "long-name (default)")]
 )
 def test_the_default_target_is_marked_in_the_table(last: str, shown: str) -> None:
-    width = max(len("TARGET"), len(shown)) + 3
+    width = max(len("TARGET"), len(shown)) + 1
     table = targets(f"# b Base\nFROM a AS b\n{last}".encode(), options()).text
     assert table == f"{'TARGET':{width}}DESCRIPTION\n{'b':{width}}Base\n{shown:{width}}\n"
 
 
-def test_an_outline_has_the_arguments_that_the_target_and_its_bases_use() -> None:
+def test_an_outline_has_the_arguments_that_the_target_and_its_bases_declare() -> None:
     text = (
         "ARG VERSION=1\nARG BASE=busybox:${VERSION}\nARG UNUSED=x\nFROM ${BASE} AS a\n# G how to greet\n"
-        "ARG G=hello\nARG H=unused\nRUN echo $G\nFROM busybox AS other\nARG O=1\nRUN echo $O\n"
+        "ARG G=hello\nARG H=silent\nRUN echo $G\nFROM busybox AS other\nARG O=1\nRUN echo $O\n"
         "# t the target\nFROM a AS t\n"
     )
     world = World("busybox:2")
@@ -134,6 +134,7 @@ def test_an_outline_has_the_arguments_that_the_target_and_its_bases_use() -> Non
     assert (document["name"], document["description"]) == ("t", "the target")
     assert [(each["name"], each["value"]) for each in document["args"]] == [
         ("G", "hello"),
+        ("H", "silent"),
         ("VERSION", "2"),
         ("BASE", "busybox:2"),
     ]
@@ -160,12 +161,33 @@ def test_an_outline_is_shown_as_tables() -> None:
         "RUN --mount=type=secret,id=s,required x\n"
     )
     assert asked(text).text == (
-        "TARGET:        t\nDESCRIPTION:   The target\n\n"
+        "TARGET:      t\nDESCRIPTION: The target\n\n"
         "BUILD ARG   VALUE   DESCRIPTION\nA           1       first\n\n"
-        "SECRET   REQUIRED\ns        true\n"
+        "SECRET   REQUIRED\ns        true\n\n"
     )
 
 
 def test_an_outline_of_a_broken_file_is_an_error() -> None:
     with pytest.raises(DockerfileError):
         asked("FROM nowhere")
+
+
+def test_what_the_whole_text_shows_is_found_also_where_it_cannot_be_built() -> None:
+    answer = lint(b"FROM busybox AS Big\nFROM $NOTHING\n", options(), World())
+    assert [each["ruleName"] for each in json.loads(answer.document)["warnings"]] == [
+        "StageNameCasing",
+        "InvalidDefaultArgInFrom",
+        "UndefinedArgInFrom",
+    ]
+    assert answer.error is not None and answer.error.message == "base name ($NOTHING) should not be blank"
+
+
+def test_mistakes_of_several_stages_are_found_together() -> None:
+    answer = lint(b"FROM $A\nFROM --platform=$B busybox\nFROM x//y\nCOPY --from=9 a b\n", options(), World())
+    assert answer.error is not None
+    assert answer.error.message.split("\n") == [
+        "base name ($A) should not be blank",
+        "empty platform value from expression $B",
+        "failed to parse stage name \"x//y\": invalid reference format: 'x//y'",
+        "invalid stage index 9",
+    ]
