@@ -29,13 +29,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller asked for, in the names of BuildKit's frontend attributes.
 
     `frontend` is empty for a graph that came without a Dockerfile, `filename` then as well. `locals` are the
-    names of directories that were used.
+    names of directories that were used. `context_uri` and `context_digest` are of a remote context.
     """
 
     frontend: str = ""
     filename: str = ""
     args: dict[str, str] = {}
     locals: tuple[str, ...] = ()
+    context_uri: str = ""
+    context_digest: dict[str, str] = {}
 
 
 class BuildFacts(msgspec.Struct, frozen=True, kw_only=True):

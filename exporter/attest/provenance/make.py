@@ -74,7 +74,7 @@ def provenance(build: BuildFacts, result: ResultFacts, options: ProvenanceOption
             build_type=BUILD_TYPE_V1,
             resolved_dependencies=tuple(ResolvedDependency(each.uri, each.digest) for each in materials),
             external_parameters=ExternalParameters(
-                config_source=ConfigSource(path=build.request.filename), request=request
+                config_source=_config_source(build.request), request=request
             ),
             internal_parameters=InternalParameters(
                 build_config=build_config(steps) if is_max else None,
@@ -113,6 +113,12 @@ def provenance_attestation(made: ProvenanceV1, options: ProvenanceOptions) -> At
 def encode_predicate(made: ProvenanceV1 | ProvenanceV02) -> msgspec.Raw:
     """Compact JSON, with Go's HTML escapes."""
     return msgspec.Raw(escape_html(encode_json(made)))
+
+
+def _config_source(request: Request) -> ConfigSource:
+    return ConfigSource(
+        uri=redacted(request.context_uri), digest=request.context_digest, path=request.filename
+    )
 
 
 def _request(request: Request, steps: Steps, *, is_max: bool) -> tuple[RequestParameters, bool]:

@@ -25,8 +25,10 @@ class ResolvedDependency(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ConfigSource(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Where the Dockerfile came from: its path in a context of the caller, which has no address."""
+    """Where the Dockerfile came from."""
 
+    uri: str = ""
+    digest: dict[str, str] = {}
     path: str = ""
 
 
@@ -140,6 +142,8 @@ class ProvenanceV1(msgspec.Struct, frozen=True, kw_only=True):
 class ConfigSourceV02(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`ConfigSource` in v0.2."""
 
+    uri: str = ""
+    digest: dict[str, str] = {}
     entry_point: str = msgspec.field(name="entryPoint", default="")
 
 
@@ -201,7 +205,7 @@ def convert(provenance: ProvenanceV1) -> ProvenanceV02:
         build_type=BUILD_TYPE_V02,
         materials=definition.resolved_dependencies,
         invocation=Invocation(
-            config_source=ConfigSourceV02(entry_point=source.path),
+            config_source=ConfigSourceV02(uri=source.uri, digest=source.digest, entry_point=source.path),
             parameters=definition.external_parameters.request,
             environment=Environment(
                 dockerfile_version=internal.dockerfile_version, platform=internal.builder_platform
