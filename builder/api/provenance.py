@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from builder.api.request import frontend_request
+from builder.api.request import dockerfile_source, frontend_request
 from builder.oci.digest import Digest, encode_json
 from builder.platforms import host_platform
 from builder.source.vcs import local_directories
@@ -67,7 +67,7 @@ class Account:
     @cached_property
     def build(self) -> BuildFacts:
         """What holds for all platforms; made once, because all of them were built at one time."""
-        request = frontend_request(self._options, self._targets)
+        request = frontend_request(self._options, self._targets, self._solution.remotes)
         started, finished = self._witness.started_ns, time.time_ns()
         seed = os.urandom(32)
         if self._epoch is not None:
@@ -82,6 +82,7 @@ class Account:
             started=format_time(started),
             finished=format_time(finished),
             vcs=self._vcs(),
+            dockerfile_source=dockerfile_source(self._options),
         )
 
     def result(self, target: int, layers: Sequence[Layer] | None) -> ResultFacts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from builder.graph import Local, Vertex, walk
+from builder.graph import Vertex, walk
 from builder.oci.digest import Digest, encode_json
 from exporter.attest.provenance.operations import operation_json
 from exporter.attest.provenance.predicate import BuildConfig
@@ -60,8 +60,11 @@ def _digest_mapping(listed: Sequence[dict[str, object]]) -> dict[str, str]:
     return {digests[name]: name for name in sorted(digests, key=digests.__getitem__)}
 
 
-def source_map(steps: Steps) -> dict[str, object]:
-    """Places of steps in the texts that they were read from, and those texts; empty when none has a place."""
+def source_map(steps: Steps, loaded: Operation) -> dict[str, object]:
+    """Places of steps in the texts that they were read from, and those texts; empty when none has a place.
+
+    `loaded` is the step that the texts came from.
+    """
     sources: dict[SourceFile, int] = {}
     locations: dict[str, object] = {}
     for vertex in steps.vertices:
@@ -74,7 +77,7 @@ def source_map(steps: Steps) -> dict[str, object]:
         locations[steps.ids[vertex.digest]] = {"locations": [place]}
     if not locations:
         return {}
-    return {"locations": locations, "infos": [_source_info(source) for source in sources]}
+    return {"locations": locations, "infos": [_source_info(source, loaded) for source in sources]}
 
 
 def layer_map(
@@ -93,9 +96,8 @@ def _step(name: str, operation: Operation, inputs: list[str]) -> dict[str, objec
     return step
 
 
-def _source_info(source: SourceFile) -> dict[str, object]:
-    """The text without credentials in URLs, and the step that it came from: a directory of the caller."""
-    loaded = Local(name="dockerfile")
+def _source_info(source: SourceFile, loaded: Operation) -> dict[str, object]:
+    """The text without credentials in URLs, and the step that it came from."""
     text = redacted(source.text).encode("utf-8", "surrogateescape")
     steps: list[dict[str, object]] = [
         _step("step0", loaded, []),

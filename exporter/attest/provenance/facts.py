@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from builder.graph.operations import Local, Operation
 from builder.graph.vertex import Vertex
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
@@ -43,7 +44,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class BuildFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for all platforms of a build. Times in RFC 3339.
 
-    `vcs` maps `revision`, `source` and `localdir:NAME` to what the repository around the context says.
+    `dockerfile_source` is the step that the Dockerfile came from. `vcs` maps `revision`, `source` and
+    `localdir:NAME` to what the repository around the context says.
     """
 
     request: Request
@@ -53,6 +55,7 @@ class BuildFacts(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     finished: str
     vcs: dict[str, str] = {}
+    dockerfile_source: Operation = Local(name="dockerfile")
 
 
 class ResultFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ def provenance(build: BuildFacts, result: ResultFacts, options: ProvenanceOption
         )
     metadata = Metadata(
         vcs={name: redacted(value) for name, value in build.vcs.items() if value},
-        source=source_map(steps) if is_max else {},
+        source=source_map(steps, build.dockerfile_source) if is_max else {},
         layers=layer_map(steps, result.chains) if is_max else {},
     )
     return ProvenanceV1(

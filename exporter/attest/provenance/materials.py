@@ -37,7 +37,8 @@ def materials_of(
 ) -> tuple[Material, ...]:
     """What the result of `target`, one of `targets`, was made from; each once.
 
-    `meanings` are all names of images that were looked up, `remotes` what sources of the network were found to be.
+    `meanings` are all names of images that were looked up, `remotes` what sources of the network were found to be;
+    one that is in no graph was a context, or the Dockerfile, and serves all.
     """
     vertices = _vertices((target.vertex,))
     images = [vertex.operation for vertex in vertices if isinstance(vertex.operation, Image)]
@@ -51,11 +52,7 @@ def materials_of(
     used = [_meaning(each, meanings) for each in images]
     used += [each for each in configs if _is_for(each, target.platform, configs, platforms)]
     found = [_image_material(each, used) for each in used]
-    found += [
-        _remote_material(vertex.operation, remotes)
-        for vertex in vertices
-        if isinstance(vertex.operation, Git | Http)
-    ]
+    found += [_remote_material(each, remotes) for each in _remotes(vertices, targets, remotes)]
     return tuple({each.uri: each for each in found if each is not None}.values())
 
 
@@ -114,11 +111,30 @@ def _unpinned(reference: Reference) -> Reference:
     return replace(reference, digest=None)
 
 
+def _remotes(
+    vertices: Sequence[Vertex], targets: Sequence[Target], remotes: Mapping[Http | Git, str]
+) -> list[Http | Git]:
+    everywhere = {
+        each.operation
+        for each in _vertices(each.vertex for each in targets)
+        if isinstance(each.operation, Git | Http)
+    }
+    own = [vertex.operation for vertex in vertices if isinstance(vertex.operation, Git | Http)]
+    return [*own, *(each for each in remotes if each not in everywhere)]
+
+
 def _remote_material(operation: Git | Http, remotes: Mapping[Http | Git, str]) -> Material:
-    found = remotes.get(operation, "")
+    digest = source_digest(operation, remotes.get(operation, ""))
     if isinstance(operation, Http):
-        digest = {"sha256": Digest(found).hex} if found else {}
         return Material(kind="http", uri=redacted(operation.url), digest=digest)
     uri = redacted(operation.remote) + (f"#{operation.ref}" if operation.ref else "")
-    algorithm = "sha1" if len(found) == _SHA1_DIGITS else "sha256"
-    return Material(kind="git", uri=uri, digest={algorithm: found} if found else {})
+    return Material(kind="git", uri=uri, digest=digest)
+
+
+def source_digest(operation: Git | Http, found: str) -> dict[str, str]:
+    """`found`, what a source was found to be, by the name of its algorithm; empty when that is not known."""
+    if not found:
+        return {}
+    if isinstance(operation, Http):
+        return {"sha256": Digest(found).hex}
+    return {"sha1" if len(found) == _SHA1_DIGITS else "sha256": found}

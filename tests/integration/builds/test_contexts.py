@@ -5,9 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
@@ -312,3 +313,44 @@ def test_a_bomb_ends_at_a_limit_that_the_error_names(
         project.write("bomb", bomb)
         outcome = project.build("FROM scratch\nADD bomb /d/\n", "-t", "x")
     assert outcome.code == 1 and message in outcome.err and f"set {variable} to a larger" in outcome.err
+
+
+# Provenance.
+
+
+def told(project: Project, context: str, *options: str) -> dict[str, Any]:
+    """What the metadata file says of how the image was made."""
+    target = project.context.parent / "metadata.json"
+    outcome = build_from(project, context, "-o", "type=cacheonly", "--metadata-file", str(target), *options)
+    assert outcome.code == 0, outcome.err
+    return json.loads(target.read_text())["buildx.build.provenance"]  # type: ignore[no-any-return]
+
+
+def test_provenance_names_the_repository_and_its_commit_and_no_directory(
+    project: Project, address: str, repository: Path
+) -> None:
+    digest = {"sha1": commit_dockerfile(repository)}
+    for _ in range(2):
+        found = told(project, f"{address}#main")
+        assert found["invocation"]["configSource"] == {
+            "uri": f"{address}#main", "digest": digest, "entryPoint": "Dockerfile",
+        }  # fmt: skip
+        assert found["materials"] == [{"uri": f"{address}#main", "digest": digest}]
+        assert "locals" not in found["invocation"]["parameters"]
+
+
+def test_provenance_of_an_archive_of_the_caller_names_the_context_as_a_directory(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "context.tar").write_bytes(archive(Dockerfile=DOCKERFILE, f="x"))
+    found = told(project, str(tmp_path / "context.tar"))
+    assert found["invocation"]["parameters"]["locals"] == [{"name": "context"}, {"name": "dockerfile"}]
+
+
+def test_provenance_names_the_url_of_the_dockerfile_as_a_material(project: Project, server: str) -> None:
+    Handler.files["/my"] = DOCKERFILE.encode()
+    project.write("f", "x")
+    found = told(project, str(project.context), "-f", f"{server}/my")
+    assert [each["uri"] for each in found["materials"]] == [f"{server}/my"]
+    assert found["invocation"]["configSource"] == {"entryPoint": "Dockerfile"}
+    assert found["invocation"]["parameters"]["locals"] == [{"name": "context"}]
