@@ -16,6 +16,7 @@ from builder.api.attesting import admitted, attestation_sources, makes_index, wo
 from builder.api.contexts import open_context
 from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
+from builder.api.granting import require_grants
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
 from builder.api.solving import open_tools
@@ -99,6 +100,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         tools = open_tools(options, workspace, inputs, stream, stack, cancelled)
         sboms = _open_sboms(options, inputs, workspace, tools)
         targets = options.definition or _read(options, platforms, inputs, tools, workspace)
+        require_grants(targets, options.allow)
         solution = solve(
             targets,
             tools,

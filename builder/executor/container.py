@@ -90,7 +90,7 @@ def _prepare(world: World, request: Request, step: str) -> None:
         os.mkdir(f"{step}/{name}", 0o755)
     points = prepare_mounts(request["mounts"], world.trees_dir, step)
     _mount_root(world.trees_dir, request, step, points)
-    devices.mount_devices(f"{step}/{layout.DEVICES}", f"{step}/{layout.NODES}")
+    devices.mount_devices(f"{step}/{layout.DEVICES}", f"{step}/{layout.NODES}", insecure=request["insecure"])
     mount("sysfs", f"{step}/{layout.SYSTEM}", "sysfs", flags=MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _write(f"{step}/{layout.HOSTS}", request["hosts"])
     _write(f"{step}/{layout.RESOLVER}", request["resolver"])

@@ -23,6 +23,8 @@ _NODES: Final = (
     ("urandom", 1, 9),
     ("tty", 5, 0),
 )
+# What BuildKit shows an insecure step besides, where the host has it, and the first loop devices.
+_INSECURE: Final = ("kmsg", "fuse", "cuse", "kvm", "loop-control", "net/tun", *(f"loop{n}" for n in range(8)))
 _MOUNT_POINTS: Final = ("pts", "shm", "mqueue")
 _LINKS: Final = (
     ("core", "/proc/kcore"),
@@ -34,18 +36,29 @@ _LINKS: Final = (
 )
 
 
-def mount_devices(target: str, nodes: str) -> None:
-    """Mounts the tree on the directory `target`; the nodes themselves are made in the directory `nodes`."""
+def mount_devices(target: str, nodes: str, *, insecure: bool = False) -> None:
+    """Mounts the tree on the directory `target`; the nodes themselves are made in the directory `nodes`.
+
+    An `insecure` step gets devices of the host as well.
+    """
     mount("tmpfs", nodes, "tmpfs", flags=MS_NOSUID | MS_NOEXEC, options="mode=755,size=64k")
     mount("tmpfs", target, "tmpfs", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC, options="mode=755,size=64k")
     for name, major, minor in _NODES:
-        node, place = f"{nodes}/{name}", f"{target}/{name}"
+        node = f"{nodes}/{name}"
         os.mknod(node, stat.S_IFCHR, os.makedev(major, minor))
         # Apart from mknod, whose mode the umask would cut.
         os.chmod(node, 0o666)
-        os.close(os.open(place, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-        mount(node, place, flags=MS_BIND)
+        _show(node, f"{target}/{name}")
+    for name in _INSECURE if insecure else ():
+        if os.path.exists(f"/dev/{name}"):
+            os.makedirs(os.path.dirname(f"{target}/{name}"), 0o755, exist_ok=True)
+            _show(f"/dev/{name}", f"{target}/{name}")
     for name in _MOUNT_POINTS:
         os.mkdir(f"{target}/{name}", 0o755)
     for name, meaning in _LINKS:
         os.symlink(meaning, f"{target}/{name}")
+
+
+def _show(node: str, place: str) -> None:
+    os.close(os.open(place, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+    mount(node, place, flags=MS_BIND)

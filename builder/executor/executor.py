@@ -187,6 +187,7 @@ class Executor:
             user=operation.user,
             network=operation.network,
             emulation=find_emulation(operation.platform),
+            insecure=operation.security == "insecure",
             hosts=hosts_file(operation.hostname, operation.extra_hosts),
             resolver=resolver(operation.network, machine.resolver_files).text,
             secrets=secrets,

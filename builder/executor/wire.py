@@ -58,7 +58,7 @@ class Request(TypedDict):
     """A step, in a memory file: as large as its arguments and environment are.
 
     `lower` are tree names, topmost first; `upper` and `work` paths, or None when what the step writes is
-    thrown away. `emulation` is a line for binfmt_misc.
+    thrown away. `emulation` is a line for binfmt_misc. `insecure`: the step may use devices of the host.
     """
 
     lower: Sequence[str]
@@ -67,6 +67,7 @@ class Request(TypedDict):
     user: str
     network: str
     emulation: str | None
+    insecure: bool
     hosts: str
     resolver: str
     secrets: Sequence[SecretRequest]

@@ -75,6 +75,7 @@ ACCEPTED: Final = (
         "message",
         _NEWER,
     ),
+    Accepted("copy-metadata-numeric-owners", "files 'e' owner", _NEWER),
     Accepted("owners-an-id-that-is-none", "message", _NO_ID),
     Accepted("copy-from-an-index-that-no-stage-has", "excerpt", _WITH_PLACE),
     Accepted("copy-from-a-variable-in-the-name-of-a-stage", "excerpt", _WITH_PLACE),

@@ -93,3 +93,18 @@ def test_an_insecure_step_may_mount_when_that_is_allowed(project: Project) -> No
     refused = project.build(text, "-t", "x")
     assert refused.code == 1 and "entitlement security.insecure is not allowed" in refused.err
     assert project.image(text, "--allow", "security.insecure").text("x") == "yes\n"
+
+
+def test_an_insecure_step_that_is_in_the_cache_is_refused_all_the_same(project: Project) -> None:
+    text = "FROM busybox\nRUN --security=insecure true\n"
+    project.built(text, "--allow", "security.insecure", "-o", "type=cacheonly")
+    refused = project.build(text, "-o", "type=cacheonly")
+    assert refused.code == 1 and "entitlement security.insecure is not allowed" in refused.err
+    assert "Dockerfile:2" in refused.err
+
+
+def test_an_insecure_step_has_devices_of_the_host_and_others_have_not(project: Project) -> None:
+    text = "FROM busybox\nRUN ls /dev > /plain\nRUN --security=insecure ls /dev > /more\n"
+    image = project.image(text, "--allow", "security.insecure")
+    assert "kmsg" not in image.text("plain").split()
+    assert "kmsg" in image.text("more").split()
