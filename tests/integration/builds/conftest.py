@@ -24,6 +24,7 @@ def project(tmp_path: Path, dockyard_root: Path, busybox_layout: Path) -> Projec
 def server() -> Iterator[str]:
     """The address of a server of `Handler.files`."""
     Handler.files = {"/a/file.txt?x=1": BODY, "/": BODY, "/a/..%2Fevil": BODY, "/star%2A.txt": BODY}
+    Handler.moved = {"/loop": "/loop"}
     Handler.asked, Handler.headers_seen = [], []
     with serving() as address:
         yield address

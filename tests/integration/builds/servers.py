@@ -23,6 +23,7 @@ class Handler(BaseHTTPRequestHandler):
     """Serves `files`; notes what it was asked."""
 
     files: ClassVar[dict[str, bytes]] = {}
+    moved: ClassVar[dict[str, str]] = {}
     asked: ClassVar[list[tuple[str, int]]] = []
     headers_seen: ClassVar[list[dict[str, str]]] = []
 
@@ -32,13 +33,13 @@ class Handler(BaseHTTPRequestHandler):
         etag = f'"{sha256(body).hexdigest()}"' if body is not None else ""
         unchanged = body is not None and self.headers.get("If-None-Match") == etag
         status = 404 if body is None else 304 if unchanged else 200
-        if self.path == "/loop":
-            status = 302
+        target = self.moved.get(self.path)
+        status = status if target is None else 302
         self.asked.append((self.path, status))
         self.send_response(status)
         self.send_header("ETag", etag)
         self.send_header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
-        self.send_header("Location", "/loop")
+        self.send_header("Location", target or "")
         self.send_header("Content-Disposition", "attachment; filename=../../evil")
         self.end_headers()
         if status == 200 and body is not None:

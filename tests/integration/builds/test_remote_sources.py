@@ -113,6 +113,22 @@ def test_a_token_for_a_host_is_sent_to_it_and_kept_nowhere(
     assert not [path for path in files if b"canary-42" in path.read_bytes()]
 
 
+def test_a_token_for_a_host_does_not_follow_to_another(project: Project, server: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("canary-43")
+    Handler.moved["/moved"] = server.replace("127.0.0.1", "localhost") + "/a/file.txt?x=1"
+    text = f"FROM scratch\nADD {server}/moved /f\n"
+    project.built(text, "-t", "x", "--secret", f"id=HTTP_AUTH_TOKEN_127.0.0.1,src={tmp_path / 'token'}")
+    first, second = Handler.headers_seen
+    assert first["Authorization"] == "Bearer canary-43" and "Authorization" not in second
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/f", "gopher://127.0.0.1/", "//"])
+def test_a_server_leads_to_nothing_but_other_servers(project: Project, server: str, target: str) -> None:
+    Handler.moved["/moved"] = target
+    outcome = project.build(f"FROM scratch\nADD {server}/moved /f\n", "-t", "x")
+    assert outcome.code == 1 and "failed to download" in outcome.err and "Traceback" not in outcome.err
+
+
 # git
 
 
