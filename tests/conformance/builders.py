@@ -53,7 +53,14 @@ class Builders:
 
     def _dockyard(self, case: Case, context: Path) -> Result:
         archive = context.parent / "dockyard.tar"
-        command = [str(COMMAND), "--root", str(self._root), "build", *self._arguments(case, context, archive)]
+        command = [
+            str(COMMAND),
+            "--root",
+            str(self._root),
+            "build",
+            "--provenance=false",
+            *self._arguments(case, context, archive),
+        ]
         built = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
