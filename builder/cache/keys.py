@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from builder.graph.mounts import Mount
 
+RULES: Final = "dockyard.v1"
+"""Names the way in which keys are made: a change of it makes every key another one."""
+
 EMPTY: Final = Digest.of(b"dockyard.empty.v1")
 """Key of the empty file system."""
 
@@ -84,4 +87,4 @@ def _without_sources(operation: File) -> File:
 
 
 def _key(kind: str, *parts: object) -> Digest:
-    return Digest.of(encode_json(["dockyard.v1", kind, *parts]))
+    return Digest.of(encode_json([RULES, kind, *parts]))

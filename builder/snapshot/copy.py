@@ -20,7 +20,7 @@ from builder.snapshot.mkfile import place_file
 from builder.snapshot.owners import Ids, find_ids, has_names
 from builder.snapshot.pending import PendingLayer
 from builder.snapshot.placement import Placement
-from builder.snapshot.selection import SelectedTree, select, selection_digest
+from builder.snapshot.selection import SelectedTree, select, selection_headers
 from builder.snapshot.stack import EMPTY
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class FilePlan:
                     if node.entry.kind in ("file", "hardlink"):
                         yield node
 
-    def content_key(self, digest_of: Callable[[Node], Digest]) -> Digest | None:
-        """Names all that the copies select, names included; None when the operation copies nothing.
+    def content_key(self, digest_of: Callable[[Node], Digest]) -> tuple[Digest, list[bytes]] | None:
+        """Names all that the copies select, names included, and what was named; None when nothing is copied.
 
         Raises: PathNotFound and what else `builder.snapshot.selection.select` raises; what `digest_of` raises.
         """
@@ -70,9 +70,13 @@ class FilePlan:
         if not actions:
             return None
         total = sha256()
+        listed: list[bytes] = []
         for action in actions:
-            total.update(selection_digest(action, self._selections[action], digest_of).encode())
-        return Digest("sha256:" + total.hexdigest())
+            headers = list(selection_headers(action, self._selections[action], digest_of))
+            # Each action has a digest of its own: where one ends is a part of the name.
+            total.update(f"sha256:{sha256(b''.join(headers)).hexdigest()}".encode())
+            listed += headers
+        return Digest("sha256:" + total.hexdigest()), listed
 
     def nodes(self, below: FileView, *, now_ns: int, scratch: Path) -> list[Node]:
         """The layer that the operation makes on `below`, sorted; empty when nothing changes.

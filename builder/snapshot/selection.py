@@ -63,24 +63,31 @@ def select_path(source: FileView, path: str) -> SelectedTree:
 def selection_digest(
     action: Copy, selection: Iterable[SelectedTree], digest_of: Callable[[Node], Digest]
 ) -> Digest:
-    """Names all of `selection` that has an influence on the result, except times.
+    """The name of `selection_headers`. Raises: what `digest_of` raises."""
+    return Digest("sha256:" + sha256(b"".join(selection_headers(action, selection, digest_of))).hexdigest())
+
+
+def selection_headers(
+    action: Copy, selection: Iterable[SelectedTree], digest_of: Callable[[Node], Digest]
+) -> Iterator[bytes]:
+    """All of `selection` that has an influence on the result, except times: a MessagePack array for each path.
 
     Modes and owners do not count where `action` replaces them. The name of a file that is copied by itself
-    does: the destination may turn out to be a directory. Source: BuildKit's content hash rules.
+    does: the destination may turn out to be a directory. In front of a directory stands ("dir", entries), of a
+    single file ("file", its name); all others have the eight parts of `_header`.
+    Source: BuildKit's content hash rules.
     """
-    total = sha256()
     for tree in selection:
         if tree.root.entry.kind == "dir":
             # The contents are merged into the destination: neither its name nor its attributes arrive.
-            total.update(_encode(("dir", len(tree.members))))
+            yield _encode(("dir", len(tree.members)))
             prefix = len(tree.root.entry.path) + 1 if tree.root.entry.path else 0
         else:
-            total.update(_encode(("file", _bytes(tree.name))))
-            total.update(_header(action, tree.root, b"", digest_of))
+            yield _encode(("file", _bytes(tree.name)))
+            yield _header(action, tree.root, b"", digest_of)
             prefix = 0
         for node in tree.members:
-            total.update(_header(action, node, _bytes(node.entry.path[prefix:]), digest_of))
-    return Digest("sha256:" + total.hexdigest())
+            yield _header(action, node, _bytes(node.entry.path[prefix:]), digest_of)
 
 
 def _header(action: Copy, node: Node, name: bytes, digest_of: Callable[[Node], Digest]) -> bytes:

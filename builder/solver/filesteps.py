@@ -57,8 +57,11 @@ class FileSteps:
         self._plans: dict[Digest, FilePlan] = {}
         self._lock = threading.Lock()
 
-    def content(self, vertex: Vertex, results: Sequence[Result]) -> Digest | None:
-        """Digest of all that the copies of `vertex` select; `results` as `content_inputs` lists them."""
+    def content(self, vertex: Vertex, results: Sequence[Result]) -> tuple[Digest, list[bytes]] | None:
+        """Digest of all that the copies of `vertex` select, and its parts.
+
+        `results` are as `content_inputs` lists them.
+        """
         plan = self._plan(vertex, results)
         self._digests.learn(plan.files())
         return plan.content_key(self._digests.of)

@@ -15,7 +15,7 @@ from builder.cache.keys import EMPTY
 from builder.cache.mounts import cache_name
 from builder.graph import BindMount, CacheMount, SshMount, TmpfsMount
 from builder.oci.digest import Digest
-from builder.snapshot.mounted import lay_out, mount_digest, mounted_files
+from builder.snapshot.mounted import lay_out, mount_headers, mounted_files
 from builder.snapshot.resolve import resolve
 from builder.snapshot.selection import select_path
 from builder.solver.results import LocalFiles
@@ -58,12 +58,18 @@ class MountSteps:
         self._trees: dict[tuple[Digest, int], SelectedTree] = {}
         self._guard = threading.Lock()
 
-    def content(self, vertex: Vertex, operation: Exec, inputs: Inputs) -> Digest:
-        """Digest of all that the mounts of `vertex` show of their inputs, by position. Raises: DockyardError."""
+    def content(self, vertex: Vertex, operation: Exec, inputs: Inputs) -> tuple[Digest, list[bytes]]:
+        """Digest of all that the mounts of `vertex` show of their inputs, by position, and its parts.
+
+        Raises: DockyardError.
+        """
         total = sha256()
+        listed: list[bytes] = []
         for number in _with_inputs(operation):
-            total.update(self._digest(vertex, operation, number, inputs).encode())
-        return Digest("sha256:" + total.hexdigest())
+            digest, headers = self._shown(vertex, operation, number, inputs)
+            total.update(digest.encode())
+            listed += headers
+        return Digest("sha256:" + total.hexdigest()), listed
 
     def open(
         self, vertex: Vertex, operation: Exec, inputs: Inputs, scratch: Path, stack: ExitStack
@@ -129,7 +135,7 @@ class MountSteps:
             )
 
         has_input = mount.input is not None
-        content = self._digest(vertex, operation, number, inputs) if has_input else None
+        content = self._shown(vertex, operation, number, inputs)[0] if has_input else None
         name = cache_name(mount, content)
         directory = stack.enter_context(self._caches.use(mount, name, make, on_wait=report_waiting))
         source = "" if has_input else mount.source
@@ -152,14 +158,17 @@ class MountSteps:
             )
         return ()
 
-    def _digest(self, vertex: Vertex, operation: Exec, number: int, inputs: Inputs) -> Digest:
+    def _shown(
+        self, vertex: Vertex, operation: Exec, number: int, inputs: Inputs
+    ) -> tuple[Digest, list[bytes]]:
         mount = operation.mounts[number]
         assert isinstance(mount, BindMount | CacheMount)
         if mount.input is None:
-            return EMPTY
+            return EMPTY, []
         tree = self._tree(vertex, number, mount, inputs)
         self._digests.learn(mounted_files(tree))
-        return mount_digest(tree, self._digests.of)
+        headers = list(mount_headers(tree, self._digests.of))
+        return Digest("sha256:" + sha256(b"".join(headers)).hexdigest()), headers
 
     def _tree(
         self, vertex: Vertex, number: int, mount: BindMount | CacheMount, inputs: Inputs

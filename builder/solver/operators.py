@@ -23,6 +23,7 @@ from builder.snapshot.errors import PathNotFound
 from builder.solver.errors import StepFailed
 from builder.solver.results import Layered, LocalFiles
 from builder.solver.scheduler import content_inputs
+from builder.solver.trail import Trail
 from builder.system.errors import Cancelled, DockyardError
 
 if TYPE_CHECKING:
@@ -86,9 +87,16 @@ class Operators:
         self.used: set[Digest] = set()
         self.cached: set[Digest] = set()
         self.executed: set[Digest] = set()
+        self.trail = Trail()
 
     def quick_key(self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool) -> Digest | None:
         """The key from definitions alone; None when a copy has to look at what it selects."""
+        key = self._quick_key(vertex, keys, remembered=remembered)
+        if key is not None:
+            self.trail.note(vertex, key, keys)
+        return key
+
+    def _quick_key(self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool) -> Digest | None:
         operation = vertex.operation
         match operation:
             case Image():
@@ -116,12 +124,14 @@ class Operators:
         assert isinstance(operation, File | Exec)
         base = _base_key(operation.base, keys)
         if isinstance(operation, File):
-            content = self._checksum(vertex, lambda: self._files.content(vertex, results))
+            found = self._checksum(vertex, lambda: self._files.content(vertex, results))
+            content, headers = found or (None, [])
             key = file_key(operation, base, content)
         else:
             inputs = dict(zip(content_inputs(vertex), results, strict=True))
-            shown = self._checksum(vertex, lambda: self._runs.content(vertex, operation, inputs))
-            key = exec_key(operation, base, shown)
+            content, headers = self._checksum(vertex, lambda: self._runs.content(vertex, operation, inputs))
+            key = exec_key(operation, base, content)
+        self.trail.note_content(vertex, key, keys, content, headers)
         if None not in keys:
             self._records.save_definition(_definition_key(operation, _all_known(keys)), key)
         return key

@@ -46,8 +46,13 @@ class RunSteps:
         self._mounts = mounts
         self._guard = threading.Lock()
 
-    def content(self, vertex: Vertex, operation: Exec, inputs: Mapping[int, Result]) -> Digest:
-        """Digest of all that the command sees through mounts of `inputs`, by position. Raises: DockyardError."""
+    def content(
+        self, vertex: Vertex, operation: Exec, inputs: Mapping[int, Result]
+    ) -> tuple[Digest, list[bytes]]:
+        """Digest of all that the command sees through mounts of `inputs`, by position, and its parts.
+
+        Raises: DockyardError.
+        """
         return self._mounts.content(vertex, operation, inputs)
 
     def run(

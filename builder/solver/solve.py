@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from builder.cache.mounts import CacheMounts
 from builder.graph import Exec, File, Merge, walk
 from builder.snapshot.limits import DEFAULT_LIMITS
+from builder.solver.errors import StepFailed
 from builder.solver.filesteps import FileSteps
 from builder.solver.mountsteps import MountSteps
 from builder.solver.operators import Operators
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from builder.cache.history import BuiltStep
+    from builder.cache.parts import PartsTable
     from builder.cache.records import CacheRecords
     from builder.executor import Executor
     from builder.graph import Git, Http, Target, Vertex
@@ -58,7 +61,8 @@ class Tools(NamedTuple):
 
     `open_executor` is called when the first command must run. `agents` are sockets of SSH agents by id,
     `caches` is where cache mounts live. `jobs`: how many steps may run at once; None: what the cores allow.
-    The same tools may solve several graphs of one build, one after the other.
+    `remember` is told in the end what became of each step, also when one failed, and `parts` get what their keys
+    were made of. The same tools may solve several graphs of one build, one after the other.
     """
 
     sources: Sources
@@ -73,6 +77,8 @@ class Tools(NamedTuple):
     secrets: Mapping[str, bytes | Callable[[], bytes]]
     agents: Mapping[str, Path]
     caches: Path
+    parts: PartsTable
+    remember: Callable[[tuple[BuiltStep, ...]], None]
     jobs: int | None = None
     limits: UnpackLimits = DEFAULT_LIMITS
 
@@ -119,12 +125,18 @@ def solve(
         cancelled=tools.cancelled,
     )
     workers = Workers(tools.jobs or _JOBS_PER_CORE * len(os.sched_getaffinity(0)))
+    vertices = list(walk(roots))
     try:
         results = Scheduler(operators, workers, tools.cancelled).solve(roots)
-        operators.finish(list(walk(roots)))
+        operators.finish(vertices)
+    except StepFailed as error:
+        operators.trail.failed.add(error.digest)
+        _remember(operators, vertices, tools)
+        raise
     finally:
         operators.save_records()
         tools.digests.save()
+    _remember(operators, vertices, tools)
 
     def stack(vertex: Vertex | None) -> tuple[LayerID, ...]:
         result = Layered() if vertex is None else results[vertex.digest]
@@ -139,6 +151,12 @@ def solve(
         ),
         remotes=tools.remotes.found,
     )
+
+
+def _remember(operators: Operators, vertices: Sequence[Vertex], tools: Tools) -> None:
+    """Leaves to the next build what it may want to compare itself with."""
+    operators.trail.save(tools.parts, executed=operators.executed)
+    tools.remember(operators.trail.steps(vertices, executed=operators.executed, cached=operators.cached))
 
 
 def exported_vertices(roots: Iterable[Vertex]) -> frozenset[Digest]:
