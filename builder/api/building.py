@@ -19,6 +19,7 @@ from builder.api.exporting import Export
 from builder.api.granting import require_grants
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
+from builder.api.remembering import Memory
 from builder.api.solving import open_tools
 from builder.api.witness import Witness
 from builder.api.workspace import open_workspace
@@ -97,7 +98,8 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         inputs = open_inputs(
             options, workspace, stream, stack, several=several, registries=registries, origins=origins
         )
-        tools = open_tools(options, workspace, inputs, stream, stack, cancelled)
+        memory = Memory(store.database, options, platforms)
+        tools = open_tools(options, workspace, inputs, stream, stack, cancelled, remember=memory.remember)
         sboms = _open_sboms(options, inputs, workspace, tools)
         targets = options.definition or _read(options, platforms, inputs, tools, workspace)
         require_grants(targets, options.allow)
@@ -120,6 +122,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             exported,
             cached=solution.cached,
             executed=solution.executed,
+            number=memory.number,
             provenance=account.described(options.metadata_provenance)
             if account is not None and options.metadata_provenance is not None
             else {},

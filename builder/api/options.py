@@ -104,8 +104,8 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     `digest` and `descriptor` are the root's: an index for several platforms, else a manifest; None when no
     output is an image. `names` are the full names that the image got, in the store or wherever it went.
     `image_id` is what stores that keep single platforms call it, if it went to one; None: the root's digest.
-    `cached` and `executed` count steps, `seconds` is wall time. `provenance` has, if it was asked for, a SLSA
-    predicate (v0.2) for each platform.
+    `cached` and `executed` count steps, `seconds` is wall time, `number` is that of the build in the history.
+    `provenance` has, if it was asked for, a SLSA predicate (v0.2) for each platform.
     """
 
     digest: Digest | None = None
@@ -116,4 +116,5 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     cached: int = 0
     executed: int = 0
     seconds: float = 0.0
+    number: int = 0
     provenance: dict[str, msgspec.Raw] = {}

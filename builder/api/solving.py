@@ -5,16 +5,19 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from builder.cache.parts import PartsTable
 from builder.solver.remotesteps import RemoteSteps
-from builder.solver.solve import Tools
+from builder.solver.solve import Tools, forget
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
     from contextlib import ExitStack
 
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions
     from builder.api.workspace import Workspace
+    from builder.cache.history import BuiltStep
     from builder.executor import Executor
     from builder.progress.stream import Stream
 
@@ -26,8 +29,10 @@ def open_tools(
     stream: Stream,
     stack: ExitStack,
     cancelled: threading.Event,
+    *,
+    remember: Callable[[tuple[BuiltStep, ...]], None] = forget,
 ) -> Tools:
-    """The tools of one build; `stack` closes what they open."""
+    """The tools of one build; `stack` closes what they open, `remember` is told what became of the steps."""
     remotes = RemoteSteps(
         workspace.layers,
         workspace.records,
@@ -49,6 +54,8 @@ def open_tools(
         secrets=options.secrets,
         agents=options.agents,
         caches=workspace.store.root.path / "cache-mounts",
+        parts=PartsTable(workspace.store.database),
+        remember=remember,
         jobs=options.jobs,
         limits=options.unpack_limits,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from builder.cache import records
+from builder.cache import history, parts, records
 from builder.cache.records import CacheRecords
 from builder.snapshot import digests, layerdb
 from builder.snapshot.digests import FileDigests
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from builder.store.protocol import Lease, Store
     from builder.system.locks import CancelToken
 
-SCHEMAS: Final = (layerdb.SCHEMA, digests.SCHEMA, records.SCHEMA)
+SCHEMAS: Final = (layerdb.SCHEMA, digests.SCHEMA, records.SCHEMA, parts.SCHEMA, history.SCHEMA)
 
 
 class Workspace(NamedTuple):

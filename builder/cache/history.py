@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -32,6 +32,9 @@ SCHEMA: Final = Schema(
 )
 KEPT: Final = 50
 """Builds of one source that are remembered, at most."""
+
+
+_NEAR: Final = 20
 
 
 class BuildNotFound(DockyardError):
@@ -72,12 +75,13 @@ class History:
         self._database = database
 
     def save(self, *, source: str, platforms: str, steps: tuple[BuiltStep, ...]) -> int:
-        """Remembers a build and returns its number; one that repeats the last of its source takes its place.
+        """Remembers a build and returns its number.
 
-        A build in which everything was cached and nothing moved says nothing new, and costs one update.
+        When one after the other finds everything in the cache, only the first says something new; the others take
+        its place.
         """
-        keys = Digest.of(encode_json([(step.name, step.key) for step in steps]))
         idle = all(step.state == "cached" for step in steps)
+        keys = Digest.of(encode_json([idle, [(step.name, step.key) for step in steps]]))
         with self._database.write() as cursor:
             last = cursor.execute(
                 "SELECT id, keys FROM builds WHERE source = ? ORDER BY id DESC LIMIT 1", (source,)
@@ -109,14 +113,18 @@ class History:
         return _record(rows[0])
 
     def before(self, build: BuildRecord) -> BuildRecord | None:
-        """The build to compare `build` with: the last one of the same source that came earlier, or of any."""
+        """The build to compare `build` with.
+
+        Of those that came earlier, of the same source if there are any, it is the one that shares most with
+        `build`, and of several such the last.
+        """
         for condition, parameters in (("source = ? AND", (build.source,)), ("", ())):
             rows = self._database.read(
-                f"SELECT * FROM builds WHERE {condition} id < ? ORDER BY id DESC LIMIT 1",  # noqa: S608
+                f"SELECT * FROM builds WHERE {condition} id < ? ORDER BY id DESC LIMIT {_NEAR}",
                 (*parameters, build.id),
             )
             if rows:
-                return _record(rows[0])
+                return max(map(_record, rows), key=lambda each: _shared(build, each))
         return None
 
     def all(self) -> tuple[BuildRecord, ...]:
@@ -124,16 +132,18 @@ class History:
         return tuple(_record(row) for row in self._database.read("SELECT * FROM builds ORDER BY id"))
 
 
-def _record(row: tuple[object, ...]) -> BuildRecord:
+def _shared(build: BuildRecord, earlier: BuildRecord) -> int:
+    keys = {step.key for step in earlier.steps}
+    texts = {step.name.partition("] ")[2] for step in earlier.steps}
+    return sum((step.key in keys) + (step.name.partition("] ")[2] in texts) for step in build.steps)
+
+
+def _record(row: tuple[Any, ...]) -> BuildRecord:
     number, source, platforms, finished_at, steps, _ = row
-    decoded = msgspec.json.decode(steps, type=tuple[BuiltStep, ...], dec_hook=decode_hook)  # type: ignore[arg-type]
-    return msgspec.convert(
-        {
-            "id": number,
-            "source": source,
-            "platforms": platforms,
-            "finished_at": finished_at,
-            "steps": decoded,
-        },
-        BuildRecord,
+    return BuildRecord(
+        id=number,
+        source=source,
+        platforms=platforms,
+        finished_at=finished_at,
+        steps=msgspec.json.decode(steps, type=tuple[BuiltStep, ...], dec_hook=decode_hook),
     )

@@ -32,7 +32,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 _SHOWN = 200
 _FILE_FIELDS = ("kind", "mode", "owner", "link", "device", "xattrs", "digest")
-_NAMES = {"digest": "content", "args": "command", "cwd": "working directory", "diff_ids": "layers"}
+_NAMES = {"args": "command", "cwd": "working directory", "diff_ids": "layers"}
 
 
 def operation_changes(before: Operation, after: Operation) -> tuple[Change, ...]:
@@ -44,7 +44,7 @@ def operation_changes(before: Operation, after: Operation) -> tuple[Change, ...]
     for name in before.__struct_fields__:
         old, new = getattr(before, name), getattr(after, name)
         # Positions of inputs say nothing that the inputs do not say.
-        if old == new or name in ("base", "mounts") and _same_but_inputs(old, new):
+        if old == new or (name in ("base", "mounts") and _same_but_inputs(old, new)):
             continue
         if isinstance(before, Exec) and name == "env":
             changes += _variables(dict(old), dict(new))
@@ -114,7 +114,7 @@ def _file_changes(old: Mapping[bytes, ListedFile], new: Mapping[bytes, ListedFil
                     yield Change(
                         kind="file",
                         field=path,
-                        what=_NAMES.get(field, field),
+                        what="content" if field == "digest" else field,
                         before=_attribute(field, before),
                         after=_attribute(field, after),
                     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from builder.graph.operations import Operation
-from builder.oci.digest import Digest, decode_hook
+from builder.oci.digest import Digest, decode_hook, encode_json
 from builder.store.database import Schema
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class PartsTable:
         with self._database.write() as cursor:
             cursor.executemany(
                 "INSERT OR IGNORE INTO cache_parts VALUES (?, ?, ?)",
-                ((key, msgspec.json.encode(each), each.content) for key, each in parts),
+                ((key, encode_json(each), each.content) for key, each in parts),
             )
 
     def find(self, key: Digest) -> Parts | None:

@@ -1,8 +1,8 @@
 """Why steps ran again: two builds compared, step by step, down to the field or file that moved.
 
-A step that missed is a *cause* when something of its own moved: a word of its instruction, a file that it copied,
-the image below it, the wish to ignore the cache. If only what it stands on, or the stage that it copies from, moved,
-it was dragged along, and the explanation belongs to that step. Pure: parts are asked of a `PartsSource`.
+A step that missed is a *cause* when something of its own moved: a word of its instruction, a file that it
+copied, the image below it, the wish to ignore the cache. If only what it stands on, or the stage that it copies
+from, moved, it was dragged along, and the explanation belongs to that step. Pure: parts come from a `PartsSource`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import msgspec
 from builder.cache.moved import Change, content_changes, operation_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from builder.cache.history import BuildRecord, BuiltStep
     from builder.cache.parts import ListedFile, Parts
     from builder.oci.digest import Digest
@@ -27,9 +25,9 @@ _PLACE: Final = re.compile(r"\[(.*?)(\d+)/\d+\]")
 Reason: TypeAlias = Literal["first", "new", "changed", "ignored", "rules", "unfinished", "lost", "unknown"]
 """Why a step ran.
 
-`first`: there is no build to compare with. `new`: no step stood there. `changed`: see the changes. `ignored`: no cache
-was wanted. `rules`: another version made the keys. `unfinished`: the earlier build did not get through it. `lost`:
-nothing moved, but the record was gone. `unknown`: what one of the keys was made of was not kept.
+`first`: there is no build to compare with. `new`: no step stood there. `changed`: see the changes. `ignored`: no
+cache was wanted. `rules`: another version made the keys. `unfinished`: the earlier build did not get through it.
+`lost`: nothing moved, but the record was gone. `unknown`: what one of the keys was made of was not kept.
 """
 
 
@@ -82,11 +80,11 @@ class _Comparison:
         self._steps = build.steps
         self._parts = parts
         self._earlier = earlier.steps if earlier is not None else ()
-        self._by_key = {step.key: step for step in self._earlier if step.key is not None}
-        self._by_name = {step.name: step for step in self._earlier}
-        self._by_place: dict[str, BuiltStep] = {}
-        for step in self._earlier:
-            self._by_place.setdefault(_place(step.name), step)
+        self._keys = {step.key for step in self._earlier}
+        present = {_signature(step.name) for step in self._steps}
+        self._by_signature = {_signature(step.name): step for step in self._earlier}
+        # What stands somewhere else now is not what a new step took the place of.
+        self._gone = [step for step in self._earlier if _signature(step.name) not in present]
         self._has_earlier = earlier is not None
 
     def causes(self) -> tuple[Cause, ...]:
@@ -97,7 +95,8 @@ class _Comparison:
             if step.state not in ("executed", "failed") and not self._is_moved_image(step):
                 continue
             below = next((blamed[each] for each in step.inputs if each in blamed), None)
-            cause = self._own_cause(step, drawn=below is not None)
+            match = self._image_before(position) if step.is_image else self._match(step)
+            cause = self._own_cause(step, match, drawn=below is not None)
             if cause is not None:
                 causes[position], blamed[position], dragged[position] = cause, position, []
             elif below is not None:
@@ -110,9 +109,8 @@ class _Comparison:
             if dragged[position] or not self._steps[position].is_image
         )
 
-    def _own_cause(self, step: BuiltStep, *, drawn: bool) -> Cause | None:
+    def _own_cause(self, step: BuiltStep, match: BuiltStep | None, *, drawn: bool) -> Cause | None:
         """Why `step` ran, apart from what it stands on; None when that alone, which was `drawn`, is the reason."""
-        match = self._match(step)
         if step.ignored_cache:
             return self._cause(step, "ignored", match)
         if not self._has_earlier:
@@ -145,25 +143,26 @@ class _Comparison:
         return content_changes(before, after)
 
     def _is_moved_image(self, step: BuiltStep) -> bool:
-        return step.is_image and self._has_earlier and step.key not in self._by_key
+        return step.is_image and self._has_earlier and step.key not in self._keys
+
+    def _image_before(self, position: int) -> BuiltStep | None:
+        """The image of the earlier build below what now stands on the image at `position`."""
+        above = (self._match(step) for step in self._steps if position in step.inputs and not step.is_image)
+        below = (self._earlier[each] for step in above if step is not None for each in step.inputs)
+        return next((step for step in below if step.is_image), None)
 
     def _match(self, step: BuiltStep) -> BuiltStep | None:
-        """The step of the earlier build that `step` took the place of."""
-        if step.name in self._by_name:
-            return self._by_name[step.name]
-        there = self._by_place.get(_place(step.name))
-        if there is not None and _word(there.name) == _word(step.name):
+        """The step of the earlier build that `step` is, or that it took the place of."""
+        same = self._by_signature.get(_signature(step.name))
+        if same is not None:
+            return same
+        alike = [each for each in self._gone if each.stage == step.stage and _word(each) == _word(step)]
+        there = next((each for each in alike if _place(each.name) == _place(step.name)), None)
+        if there is not None:
             return there
-        beside = {each.name: each for each in self._same_kind(step)}
-        close = get_close_matches(step.name, beside, n=1)
-        return beside[close[0]] if close else None
-
-    def _same_kind(self, step: BuiltStep) -> Sequence[BuiltStep]:
-        return [
-            each
-            for each in self._earlier
-            if each.stage == step.stage and _word(each.name) == _word(step.name)
-        ]
+        texts = {_signature(each.name)[1]: each for each in alike}
+        close = get_close_matches(_signature(step.name)[1], texts, n=1)
+        return texts[close[0]] if close else None
 
     def _cause(
         self, step: BuiltStep, reason: Reason, match: BuiltStep | None, changes: tuple[Change, ...] = ()
@@ -183,6 +182,13 @@ def _place(name: str) -> str:
     return found[1] + found[2] if found else name.partition("]")[0]
 
 
-def _word(name: str) -> str:
-    """The instruction of a step's name: `RUN`."""
-    return name.partition("] ")[2].partition(" ")[0]
+def _signature(name: str) -> tuple[str, str]:
+    """What a step is, wherever it stands: the stage with its platform, and the text of the instruction."""
+    found = _PLACE.match(name)
+    head, _, text = name.partition("] ")
+    return (found[1] if found else head), text
+
+
+def _word(step: BuiltStep) -> str:
+    """The instruction of a step: `RUN`."""
+    return _signature(step.name)[1].partition(" ")[0]

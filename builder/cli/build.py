@@ -55,10 +55,16 @@ def command(settings: Settings, /, **words: object) -> int:
         if call is not None:
             return answer(call, options, mode, settings)
         result = _build(options, mode, settings)
+        if flags.explain:
+            _explain(settings, result.number)
     except UsageError:
         raise
     except DockyardError as error:
-        return report_failure(error, mode, settings)
+        code = report_failure(error, mode, settings)
+        if flags.explain and _is_step(error):
+            # The build is remembered as far as it came.
+            _explain(settings)
+        return code
     except KeyboardInterrupt:
         return report_failure(Cancelled(), mode, settings)
     _deliver(result, flags, mode, options.outputs)
@@ -146,6 +152,19 @@ def _build(options: BuildOptions, mode: Mode, settings: Settings) -> BuildResult
 
     with Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display:
         return build(options, on_event=display)
+
+
+def _is_step(error: DockyardError) -> bool:
+    from builder.solver.errors import StepFailed
+
+    return isinstance(error, StepFailed)
+
+
+def _explain(settings: Settings, number: int | None = None) -> None:
+    from builder.api.remembering import explain_build
+    from builder.cli.explanation import as_text
+
+    print_line(as_text(explain_build(settings.root, number)))
 
 
 def report_failure(error: DockyardError, mode: Mode, settings: Settings) -> int:

@@ -48,6 +48,7 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     check: bool
     driver: str | None
     jobs: int | None
+    explain: bool
     sign: tuple[str, ...]
     attest: tuple[str, ...]
     sbom: str | None
@@ -108,6 +109,7 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
         type=click.Choice(["containerd", "docker", "classic"]),
         help="The image store to write to.",
     ),
+    _switch("--explain", help="Say why steps ran again, compared with the build before."),
     click.Option(["--jobs"], type=click.IntRange(min=1), metavar="N", help="Steps that run at once at most."),
     _many("--sign", metavar="key=FILE|env://VAR", help="Sign the image with this key; may be repeated."),
     refused_option("--cache-from", help="Take cache from elsewhere."),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class _Commands(LazyGroup):
     table: ClassVar[Mapping[str, tuple[str, str]]] = {
         "build": ("builder.cli.build", "Build an image from a Dockerfile"),
+        "why": ("builder.cli.why", "Say why steps of a build ran again"),
         "images": ("builder.cli.images", "List images"),
         "tag": ("builder.cli.tag", "Give an image another name"),
         "rmi": ("builder.cli.rmi", "Remove images"),

@@ -20,7 +20,7 @@ from builder.snapshot.mkfile import place_file
 from builder.snapshot.owners import Ids, find_ids, has_names
 from builder.snapshot.pending import PendingLayer
 from builder.snapshot.placement import Placement
-from builder.snapshot.selection import SelectedTree, select, selection_headers
+from builder.snapshot.selection import SelectedTree, headers_digest, select, selection_headers
 from builder.snapshot.stack import EMPTY
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class FilePlan:
         for action in actions:
             headers = list(selection_headers(action, self._selections[action], digest_of))
             # Each action has a digest of its own: where one ends is a part of the name.
-            total.update(f"sha256:{sha256(b''.join(headers)).hexdigest()}".encode())
+            total.update(headers_digest(headers).encode())
             listed += headers
         return Digest("sha256:" + total.hexdigest()), listed
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from builder.graph.operations import Copy
 from builder.snapshot.pending import PendingLayer
 from builder.snapshot.placement import Placement
-from builder.snapshot.selection import selection_digest, selection_headers
+from builder.snapshot.selection import selection_headers
 from builder.snapshot.stack import EMPTY
 from builder.snapshot.unpack import materialize
 
@@ -29,17 +29,12 @@ FILE_NAME: Final = "file"
 
 
 def mounted_files(tree: SelectedTree) -> Iterator[Node]:
-    """The regular files of `tree`, whose digests `mount_digest` will ask for."""
+    """The regular files of `tree`, whose digests `mount_headers` will ask for."""
     return (node for node in (tree.root, *tree.members) if node.entry.kind in ("file", "hardlink"))
 
 
-def mount_digest(tree: SelectedTree, digest_of: Callable[[Node], Digest]) -> Digest:
-    """Names all that a mount of `tree` shows. Raises: what `digest_of` raises."""
-    return selection_digest(_copy("/"), (tree,), digest_of)
-
-
 def mount_headers(tree: SelectedTree, digest_of: Callable[[Node], Digest]) -> Iterator[bytes]:
-    """What `mount_digest` names, as `selection_headers` lists it."""
+    """All that a mount of `tree` shows, as `selection_headers` lists it. Raises: what `digest_of` raises."""
     return selection_headers(_copy("/"), (tree,), digest_of)
 
 

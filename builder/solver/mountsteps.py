@@ -17,7 +17,7 @@ from builder.graph import BindMount, CacheMount, SshMount, TmpfsMount
 from builder.oci.digest import Digest
 from builder.snapshot.mounted import lay_out, mount_headers, mounted_files
 from builder.snapshot.resolve import resolve
-from builder.snapshot.selection import select_path
+from builder.snapshot.selection import headers_digest, select_path
 from builder.solver.results import LocalFiles
 from builder.system.errors import DockyardError
 
@@ -168,7 +168,7 @@ class MountSteps:
         tree = self._tree(vertex, number, mount, inputs)
         self._digests.learn(mounted_files(tree))
         headers = list(mount_headers(tree, self._digests.of))
-        return Digest("sha256:" + sha256(b"".join(headers)).hexdigest()), headers
+        return headers_digest(headers), headers
 
     def _tree(
         self, vertex: Vertex, number: int, mount: BindMount | CacheMount, inputs: Inputs

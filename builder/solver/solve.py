@@ -83,6 +83,10 @@ class Tools(NamedTuple):
     limits: UnpackLimits = DEFAULT_LIMITS
 
 
+def forget(_steps: tuple[BuiltStep, ...]) -> None:
+    """Remembers nothing: for graphs that are a part of another build."""
+
+
 def solve(
     targets: Sequence[Target], tools: Tools, *, layer_format: Format | None, with_extras: bool = False
 ) -> Solution:

@@ -18,9 +18,9 @@ def selected(source: FileView, *words: str) -> list[tuple[str, str]]:
 
 
 def key(source: FileView, *actions: Copy) -> str | None:
-    return FilePlan(File(base=None, actions=actions or (copy("*", "/x"),)), [None, source]).content_key(
-        digest_of
-    )
+    plan = FilePlan(File(base=None, actions=actions or (copy("*", "/x"),)), [None, source])
+    found = plan.content_key(digest_of)
+    return found[0] if found is not None else None
 
 
 @pytest.mark.parametrize(
