@@ -17,21 +17,6 @@ def not_supported(what: str, hint: str | None = None) -> UsageError:
     return UsageError(f"{what} is not supported yet", hint=hint)
 
 
-def refused_command(name: str, help_line: str) -> click.Command:
-    """A command that takes any arguments and refuses."""
-
-    @click.command(
-        name,
-        help=f"{help_line} (not supported yet)",
-        context_settings={"ignore_unknown_options": True},
-    )
-    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def command(arguments: tuple[str, ...]) -> None:  # noqa: ARG001 - accepted so that the refusal is shown
-        raise not_supported(f"dockyard {name}")
-
-    return command
-
-
 def refused_option(*names: str, accept: frozenset[str] = frozenset(), help: str) -> click.Option:  # noqa: A002
     """An option that refuses every value but those of `accept`."""
     return click.Option(

@@ -79,7 +79,7 @@ def test_wrong_usage_ends_with_2_and_a_word_on_standard_error(
     [
         (["build", "--cache-from", "type=local,src=x", "."], "--cache-from"),
         (["build", "--cache-to", "type=inline", "."], "--cache-to"),
-        (["verify", "a:1"], "dockyard verify"),
+        (["verify", "--policy", "p.toml", "a:1"], "--policy"),
     ],
 )
 def test_what_a_later_release_brings_is_refused_by_name(
