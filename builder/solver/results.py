@@ -1,4 +1,4 @@
-"""What solving a vertex yields: a stack of layers, or a directory of the caller to read from."""
+"""What solving a vertex yields: a stack of layers, a directory of the caller to read from, or a failure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from builder.snapshot.layerdb import LayerID
+from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
     from builder.snapshot.context import ContextView
@@ -26,3 +27,12 @@ class LocalFiles:
 
 
 Result: TypeAlias = Layered | LocalFiles
+
+
+class Failed(msgspec.Struct, frozen=True, eq=False):
+    """Neither of them, because of `error`: of the step itself, or of one that it needs."""
+
+    error: DockyardError | OSError
+
+
+Outcome: TypeAlias = Layered | LocalFiles | Failed

@@ -5,18 +5,20 @@ vertex needs the keys of its inputs, its *result* needs theirs only when no reco
 build whose last step is known does nothing else. One thread decides, without recursion, so that graphs of
 thousands of steps are no deeper than any other; what may block is handed to workers and comes back as a
 message. Equal vertices, whatever platform they serve, are one task.
+
+A task that fails takes along the tasks that wait for it, and those alone. Whether the others go on is for the
+caller to say.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from builder.graph import BindMount, CacheMount, Copy, Exec, File, Git, Http, Local
-from builder.system.errors import Cancelled
+from builder.solver.results import Failed
+from builder.system.errors import Cancelled, DockyardError
 
 if TYPE_CHECKING:
     import threading
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
 
     from builder.graph import Vertex
     from builder.oci.digest import Digest
-    from builder.solver.results import Result
+    from builder.solver.results import Outcome, Result
     from builder.solver.workers import Workers
 
-    Action: TypeAlias = Callable[[], None]
+    Action: TypeAlias = Callable[["_Task"], None]
 
 
 class Operators(Protocol):
@@ -71,7 +73,7 @@ class _Task:
     """What is known so far about one vertex."""
 
     __slots__ = (
-        "dependents", "expected", "fresh", "key", "key_known", "key_wanted", "on_key", "on_result", "result",
+        "dependents", "expected", "fresh", "key", "key_known", "key_wanted", "on_key", "on_result", "outcome",
         "started", "unsettled", "vertex",
     )  # fmt: skip
 
@@ -85,42 +87,48 @@ class _Task:
         self.unsettled = False
         self.expected = False
         self.dependents: list[_Task] = []
-        self.result: Result | None = None
+        self.outcome: Outcome | None = None
         self.on_key: list[_Join] = []
         self.on_result: list[_Join] = []
 
 
 class _Join:
-    """Calls `action` after `count` arrivals."""
+    """Does `action` for `task` after `count` arrivals."""
 
-    __slots__ = ("action", "count")
+    __slots__ = ("action", "count", "task")
 
-    def __init__(self, count: int, action: Action) -> None:
+    def __init__(self, count: int, action: Action, task: _Task) -> None:
         self.count = count
         self.action = action
+        self.task = task
 
 
-class _Done(msgspec.Struct, frozen=True):
-    """A worker's message: call `then` on the deciding thread, or `error` happened."""
+class _Done(NamedTuple):
+    """A worker's message about `task`: call `then` on the deciding thread, or `error` happened."""
 
-    then: Action | None = None
+    task: _Task
+    then: Callable[[], None] | None = None
     error: BaseException | None = None
 
 
 class Scheduler:
     """Solves vertices. One use: make it, call `solve`, drop it."""
 
-    def __init__(self, operators: Operators, workers: Workers, cancelled: threading.Event) -> None:
+    def __init__(
+        self, operators: Operators, workers: Workers, cancelled: threading.Event, *, keep_going: bool = False
+    ) -> None:
+        """`keep_going`: after a failure, all that does not need what failed is done all the same."""
         self._operators = operators
         self._workers = workers
         self._cancelled = cancelled
+        self._keep_going = keep_going
         self._tasks: dict[Digest, _Task] = {}
-        self._agenda: deque[Action] = deque()
+        self._agenda: deque[tuple[Action, _Task]] = deque()
         self._messages: SimpleQueue[_Done] = SimpleQueue()
         self._outstanding = 0
 
-    def solve(self, roots: Iterable[Vertex]) -> Mapping[Digest, Result]:
-        """The results of `roots` by vertex digest.
+    def solve(self, roots: Iterable[Vertex]) -> Mapping[Digest, Outcome]:
+        """The outcomes of `roots` by vertex digest; none of them is a failure unless this keeps going.
 
         Raises: what the first failing operator raised, after all that was running has stopped; Cancelled.
         """
@@ -134,22 +142,44 @@ class Scheduler:
             self._outstanding -= self._workers.drop_waiting()
             self._workers.join()
             raise
-        return {task.vertex.digest: task.result for task in wanted if task.result is not None}
+        return {task.vertex.digest: task.outcome for task in wanted if task.outcome is not None}
 
     def _run(self) -> None:
         while True:
             while self._agenda:
-                self._agenda.popleft()()
+                action, task = self._agenda.popleft()
+                try:
+                    action(task)
+                except (DockyardError, OSError) as error:
+                    self._fail(task, error)
             if not self._outstanding:
                 return
             message = self._messages.get()
             self._outstanding -= 1
             if message.error is not None:
-                raise message.error
+                self._fail(message.task, message.error)
             if self._cancelled.is_set():
                 raise Cancelled
             if message.then is not None:
                 message.then()
+
+    def _fail(self, task: _Task, error: BaseException) -> None:
+        """`task` has failed, and with it what waits for its key or its result, and what waits for that.
+
+        Raises: `error`, unless the others go on. Faults of dockyard end everything.
+        """
+        contained = isinstance(error, DockyardError | OSError) and not isinstance(error, Cancelled)
+        if not (self._keep_going and contained):
+            raise error
+        failed = Failed(error)
+        pending = [task]
+        while pending:
+            each = pending.pop()
+            if each.outcome is None:
+                each.outcome = failed
+                pending += [join.task for join in (*each.on_key, *each.on_result)]
+                each.on_key.clear()
+                each.on_result.clear()
 
     def _task(self, vertex: Vertex) -> _Task:
         task = self._tasks.get(vertex.digest)
@@ -159,6 +189,12 @@ class Scheduler:
 
     def _inputs(self, task: _Task) -> list[_Task]:
         return [self._task(each) for each in task.vertex.inputs]
+
+    def _sources(self, task: _Task) -> list[_Task]:
+        """The inputs that count by what is read from them."""
+        return [self._task(task.vertex.inputs[position]) for position in content_inputs(task.vertex)]
+
+    # Keys.
 
     def _want_key(self, task: _Task) -> None:
         if task.key_wanted:
@@ -170,11 +206,11 @@ class Scheduler:
         inputs = self._inputs(task)
         for each in inputs:
             each.dependents.append(task)
-            self._agenda.append(lambda each=each: self._want_key(each))  # type: ignore[misc]
+            self._agenda.append((self._want_key, each))
         if any(each.unsettled and not each.key_known for each in inputs):
             self._unsettle(task)
         unknown = [each for each in inputs if not each.key_known]
-        self._after([each.on_key for each in unknown], lambda: self._find_key(task))
+        self._after(unknown, [each.on_key for each in unknown], self._find_key, task)
 
     def _find_key(self, task: _Task) -> None:
         inputs = self._inputs(task)
@@ -188,10 +224,9 @@ class Scheduler:
         if key is not None:
             self._set_key(task, key)
             return
-        sources = [inputs[position] for position in copied]
         for each in task.dependents:
             self._unsettle(each)
-        self._after_results(sources, lambda: self._find_content_key(task, keys, sources))
+        self._after_results(self._sources(task), self._find_content_key, task)
 
     def _unsettle(self, task: _Task) -> None:
         """The key of `task` waits for content that differs from what was known, and so will those on top of it.
@@ -205,28 +240,28 @@ class Scheduler:
             if each.unsettled or each.key_known:
                 continue
             each.unsettled = True
-            inputs = self._inputs(each)
-            for position in content_inputs(each.vertex):
-                self._expect(inputs[position])
+            for source in self._sources(each):
+                self._expect(source)
             pending += each.dependents
 
     def _expect(self, task: _Task) -> None:
         task.expected = True
         if task.key_known:
-            self._agenda.append(lambda: self._want_result(task))
+            self._agenda.append((self._want_result, task))
 
-    def _find_content_key(self, task: _Task, keys: list[Digest | None], sources: list[_Task]) -> None:
-        results = [each.result for each in sources if each.result is not None]
+    def _find_content_key(self, task: _Task) -> None:
+        keys = [each.key for each in self._inputs(task)]
+        results = _results(self._sources(task))
 
-        def work() -> Action:
+        def work() -> Callable[[], None]:
             key = self._operators.content_key(task.vertex, keys, results)
             return lambda: self._set_key(task, key)
 
-        self._submit(work)
+        self._submit(task, work)
 
     def _set_key(self, task: _Task, key: Digest | None) -> None:
         task.key, task.key_known = key, True
-        if key is not None and not task.fresh and task.result is None:
+        if key is not None and not task.fresh and task.outcome is None:
             found = self._operators.lookup(task.vertex, key)
             if found is not None:
                 self._set_result(task, found)
@@ -236,8 +271,10 @@ class Scheduler:
         elif task.expected:
             self._want_result(task)
 
+    # Results.
+
     def _want_result(self, task: _Task) -> None:
-        if task.started or task.result is not None:
+        if task.started or task.outcome is not None:
             return
         task.started = True
         if task.key_known:
@@ -246,52 +283,63 @@ class Scheduler:
             self._want_key(task)
 
     def _execute_when_ready(self, task: _Task) -> None:
-        if task.result is not None:
-            return
-        inputs = self._inputs(task)
-        self._after_results(inputs, lambda: self._execute(task, inputs))
+        if task.outcome is None:
+            self._after_results(self._inputs(task), self._execute, task)
 
-    def _execute(self, task: _Task, inputs: list[_Task]) -> None:
-        results = [each.result for each in inputs if each.result is not None]
+    def _execute(self, task: _Task) -> None:
+        results = _results(self._inputs(task))
 
-        def work() -> Action:
+        def work() -> Callable[[], None]:
             result = self._operators.execute(task.vertex, task.key, results, fresh=task.fresh)
             return lambda: self._set_result(task, result)
 
-        self._submit(work)
+        self._submit(task, work)
 
     def _set_result(self, task: _Task, result: Result) -> None:
-        task.result = result
+        task.outcome = result
         self._arrive(task.on_result)
 
-    def _after_results(self, tasks: Sequence[_Task], action: Action) -> None:
-        missing = [each for each in tasks if each.result is None]
-        for each in missing:
-            self._agenda.append(lambda each=each: self._want_result(each))  # type: ignore[misc]
-        self._after([each.on_result for each in missing], action)
+    # Waiting.
 
-    def _after(self, waited_for: Sequence[list[_Join]], action: Action) -> None:
-        if not waited_for:
-            self._agenda.append(action)
+    def _after_results(self, inputs: Sequence[_Task], action: Action, task: _Task) -> None:
+        missing = [each for each in inputs if each.outcome is None or isinstance(each.outcome, Failed)]
+        for each in missing:
+            self._agenda.append((self._want_result, each))
+        self._after(missing, [each.on_result for each in missing], action, task)
+
+    def _after(
+        self, inputs: Sequence[_Task], waiting_lists: Sequence[list[_Join]], action: Action, task: _Task
+    ) -> None:
+        """Does `action` for `task` when each of `inputs` has arrived at its list of those who wait for it."""
+        if not inputs:
+            self._agenda.append((action, task))
             return
-        join = _Join(len(waited_for), action)
-        for waiting in waited_for:
+        for each in inputs:
+            if isinstance(each.outcome, Failed):
+                self._fail(task, each.outcome.error)
+                return
+        join = _Join(len(inputs), action, task)
+        for waiting in waiting_lists:
             waiting.append(join)
 
     def _arrive(self, waiting: list[_Join]) -> None:
         for join in waiting:
             join.count -= 1
             if join.count == 0:
-                self._agenda.append(join.action)
+                self._agenda.append((join.action, join.task))
         waiting.clear()
 
-    def _submit(self, work: Callable[[], Action]) -> None:
-        def task() -> None:
+    def _submit(self, task: _Task, work: Callable[[], Callable[[], None]]) -> None:
+        def attempt() -> None:
             try:
-                message = _Done(then=work())
+                message = _Done(task, then=work())
             except BaseException as error:  # noqa: BLE001 - raised again on the deciding thread
-                message = _Done(error=error)
+                message = _Done(task, error=error)
             self._messages.put(message)
 
         self._outstanding += 1
-        self._workers.submit(task)
+        self._workers.submit(attempt)
+
+
+def _results(tasks: Iterable[_Task]) -> list[Result]:
+    return [each.outcome for each in tasks if each.outcome is not None and not isinstance(each.outcome, Failed)]

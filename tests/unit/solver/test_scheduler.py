@@ -6,14 +6,16 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from builder.graph import Copy, Description, Exec, File, Local, Vertex, vertex
+from builder.graph import Copy, Description, Exec, File, Local, Vertex, vertex, walk
 from builder.oci.digest import Digest, encode_json
 from builder.platforms import Platform
-from builder.solver.results import Layered
+from builder.solver.results import Failed, Layered
 from builder.solver.scheduler import Scheduler
 from builder.solver.workers import Workers
-from builder.system.errors import DockyardError
+from builder.system.errors import Cancelled, DockyardError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.executed: list[str] = []
+        self.attempts: list[str] = []
         self.records: dict[Digest, Result] = {}
         self.definitions: dict[Digest, Digest] = {}
         self.content = "content"
@@ -43,7 +46,8 @@ class Recorder:
         return self.records.get(key)
 
     def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
-        key = Digest.of(encode_json([vertex.operation, self.content]))
+        base = None if vertex.operation.base is None else keys[vertex.operation.base]
+        key = Digest.of(encode_json([vertex.operation, base, self.content]))
         if None not in keys:
             self.definitions[Digest.of(encode_json([vertex.operation, list(keys)]))] = key
         return key
@@ -51,6 +55,7 @@ class Recorder:
     def execute(
         self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
     ) -> Result:
+        self.attempts.append(vertex.description.name)
         if vertex.description.name == self.failing:
             raise DockyardError("boom")
         self.executed.append(vertex.description.name)
@@ -162,6 +167,113 @@ def test_a_failing_step_ends_the_build_with_its_error() -> None:
     with pytest.raises(DockyardError, match="boom"):
         solve(operators, run("top", run("low")), run("sibling"))
     assert "top" not in operators.executed
+
+
+def outcomes(operators: Recorder, *roots: Vertex) -> list[str]:
+    """What became of each of `roots` when nothing stops at a failure."""
+    solved = Scheduler(operators, Workers(4), threading.Event(), keep_going=True).solve(roots)
+    found = [solved[root.digest] for root in roots]
+    return [str(each.error) if isinstance(each, Failed) else "solved" for each in found]
+
+
+def test_what_does_not_need_a_failed_step_is_done_all_the_same() -> None:
+    operators = Recorder()
+    operators.failing = "low"
+    assert outcomes(operators, run("top", run("low")), run("other", run("sibling"))) == ["boom", "solved"]
+    assert operators.executed == ["sibling", "other"]
+
+
+def test_a_shared_step_that_fails_fails_all_that_need_it() -> None:
+    operators = Recorder()
+    operators.failing = "shared"
+    shared = run("shared")
+    assert outcomes(operators, run("a", shared), run("b", run("c", shared)), run("d")) == [
+        "boom",
+        "boom",
+        "solved",
+    ]
+
+
+def test_a_failure_reaches_those_that_copy_from_it_and_wait_for_their_key() -> None:
+    operators = Recorder()
+    operators.failing = "s1"
+    assert outcomes(operators, run("after", stages(3)), stages(1)) == ["boom", "solved"]
+
+
+def test_a_failed_step_is_not_tried_again_by_those_that_come_later() -> None:
+    operators = Recorder()
+    operators.failing = "low"
+    low = run("low")
+    late = copy("late", run("slow", run("slower")), low)
+    assert outcomes(operators, low, late) == ["boom", "boom"]
+    assert operators.attempts.count("low") == 1
+
+
+def test_a_step_whose_result_is_known_does_not_fail_with_what_is_below_it() -> None:
+    operators, top = Recorder(), run("top", run("low"))
+    solve(operators, top)
+    operators.records.pop(Digest.of(encode_json([run("low").operation, []])))
+    operators.failing = "low"
+    assert outcomes(operators, top, run("other", run("low"))) == ["solved", "boom"]
+
+
+def test_an_interrupt_ends_everything_even_when_failures_do_not() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        Scheduler(Recorder(), Workers(4), cancelled, keep_going=True).solve([run("a"), run("b")])
+
+
+class Faulty(Recorder):
+    """Operators with a fault of their own."""
+
+    def execute(
+        self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
+    ) -> Result:
+        raise AssertionError("a fault")
+
+
+def test_a_fault_of_dockyard_is_no_failure_of_a_platform() -> None:
+    with pytest.raises(AssertionError, match="a fault"):
+        outcomes(Faulty(), run("a"), run("b"))
+
+
+def trees(depth: int) -> st.SearchStrategy[Vertex]:
+    """Graphs of commands and copies over eight names, with steps that they share."""
+    leaf = st.sampled_from([run(f"n{number}") for number in range(3)])
+    if depth == 0:
+        return leaf
+    below = trees(depth - 1)
+    names = st.sampled_from([f"n{number}" for number in range(8)])
+    return st.one_of(leaf, st.builds(run, names, below), st.builds(copy, names, below, below))
+
+
+@given(st.lists(trees(3), min_size=1, max_size=4), st.sampled_from([f"n{number}" for number in range(8)]))
+@settings(max_examples=60, deadline=None)
+def test_a_root_fails_exactly_when_a_step_below_it_does(roots: list[Vertex], failing: str) -> None:
+    operators = Recorder()
+    operators.failing = failing
+    needs = [any(each.description.name == failing for each in walk([root])) for root in roots]
+    assert [outcome == "boom" for outcome in outcomes(operators, *roots)] == needs
+
+
+def test_a_thousand_steps_that_are_ready_share_the_threads_that_there_are() -> None:
+    operators = Counting()
+    Scheduler(operators, Workers(8), threading.Event()).solve([run(str(number)) for number in range(1000)])
+    assert len(operators.executed) == 1000 and operators.most_threads <= 8
+
+
+class Counting(Recorder):
+    """Operators that see how many threads work."""
+
+    most_threads = 0
+
+    def execute(
+        self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
+    ) -> Result:
+        workers = [each for each in threading.enumerate() if each.name == "dockyard-worker"]
+        self.most_threads = max(self.most_threads, len(workers))
+        return super().execute(vertex, key, results, fresh=fresh)
 
 
 def test_a_chain_of_three_thousand_steps_is_solved_without_recursion() -> None:
