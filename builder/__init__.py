@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ImageOutput,
         OciOutput,
         PlatformResult,
+        PlatformsFailed,
         build,
         find_base,
     )
@@ -30,6 +31,7 @@ __all__ = [
     "ImageOutput",
     "OciOutput",
     "PlatformResult",
+    "PlatformsFailed",
     "build",
     "find_base",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from builder.api.bases import Base, find_base
     from builder.api.building import build
+    from builder.api.failing import PlatformsFailed
     from builder.api.options import BuildOptions, BuildResult, PlatformResult, Secret
     from builder.api.running import run_image
     from builder.api.storage import check_store, collect_garbage
@@ -35,6 +36,7 @@ _HOMES: Final = {
     "LocalOutput": "exporter.outputs",
     "OciOutput": "exporter.outputs",
     "PlatformResult": "builder.api.options",
+    "PlatformsFailed": "builder.api.failing",
     "Secret": "builder.api.options",
     "TarOutput": "exporter.outputs",
     "build": "builder.api.building",
@@ -54,6 +56,7 @@ __all__ = [
     "LocalOutput",
     "OciOutput",
     "PlatformResult",
+    "PlatformsFailed",
     "Secret",
     "TarOutput",
     "build",

@@ -16,6 +16,7 @@ from builder.api.attesting import admitted, attestation_sources, makes_index, wo
 from builder.api.contexts import open_context
 from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
+from builder.api.failing import keeps_going, require_deliverable
 from builder.api.granting import require_grants
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from builder.graph import Target
     from builder.platforms import Platform
     from builder.progress.events import EventSink
+    from builder.solver.results import PlatformFailure
     from builder.solver.solve import Solution, Tools
     from exporter.outputs import Output
 
@@ -51,7 +53,8 @@ def build(
     """Builds what `options` describe and delivers it to the outputs that they name.
 
     `on_event` gets every event, one at a time, from any thread. Setting `cancel` ends the build.
-    Raises: DockyardError and its kinds; Cancelled. Nothing is delivered then under any name.
+    Raises: DockyardError and its kinds, PlatformsFailed when some platforms failed alone; Cancelled. Nothing is
+    delivered then under any name.
     """
     started = time.monotonic()
     stream = Stream(on_event or discard)
@@ -65,6 +68,7 @@ def build(
 
 
 def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) -> BuildResult:
+    keep_going = keeps_going(options)
     options = routed(options, os.environ)
     platforms = _platforms(options)
     outputs = chosen_outputs(options)
@@ -101,14 +105,20 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         memory = Memory(store.database, options, platforms)
         tools = open_tools(options, workspace, inputs, stream, stack, cancelled, remember=memory.remember)
         sboms = _open_sboms(options, inputs, workspace, tools)
-        targets = options.definition or _read(options, platforms, inputs, tools, workspace)
-        require_grants(targets, options.allow)
+        wanted, unreadable = _targets(options, platforms, inputs, tools, workspace)
+        require_grants(wanted, options.allow)
         solution = solve(
-            targets,
+            wanted,
             tools,
             layer_format=layer_format(destinations.outputs),
             with_extras=sboms is not None,
+            keep_going=keep_going,
         )
+        targets = solution.targets
+        failures = sorted(
+            (*unreadable, *solution.failures), key=lambda failure: platforms.index(failure.platform)
+        )
+        require_deliverable(failures, [target.platform for target in targets], options)
         account = _account(options, witness, targets, solution, inputs, outputs)
         sources = (
             *(() if sboms is None else (sboms.source(targets, solution, outputs),)),
@@ -117,12 +127,13 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         export = Export(
             targets, solution, workspace, stream, destinations, sources=sources, signer=_signer(options)
         )
-        exported = export.deliver(destinations.outputs, multi_platform=forces_index(options))
+        exported = export.deliver(destinations.outputs, multi_platform=indexed)
         return msgspec.structs.replace(
             exported,
             cached=solution.cached,
             executed=solution.executed,
             number=memory.number,
+            failures=tuple(failures),
             provenance=account.described(options.metadata_provenance)
             if account is not None and options.metadata_provenance is not None
             else {},
@@ -182,8 +193,13 @@ def _open_sboms(options: BuildOptions, inputs: Inputs, workspace: Workspace, too
     )
 
 
-def _read(
+def _targets(
     options: BuildOptions, platforms: tuple[Platform, ...], inputs: Inputs, tools: Tools, workspace: Workspace
-) -> tuple[Target, ...]:
+) -> tuple[tuple[Target, ...], tuple[PlatformFailure, ...]]:
+    """What is to be built, and the platforms for which that cannot be said."""
+    if options.definition is not None:
+        return options.definition, ()
     main = open_context(options, inputs, tools, workspace.paths.work)
-    return read_targets(options, platforms, main, inputs, tools.stream)
+    return read_targets(
+        options, platforms, main, inputs, tools.stream, keep_going=options.on_error == "continue"
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,7 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
 from builder.platforms import Platform
 from builder.snapshot.limits import DEFAULT_LIMITS, UnpackLimits
+from builder.solver.results import PlatformFailure
 from builder.source.vcs import VcsOptions
 from builder.store.containerd.address import Address
 from exporter.attest.options import Mode, ProvenanceOptions, SbomOptions
@@ -26,6 +27,10 @@ from exporter.outputs import Output
 
 Secret: TypeAlias = bytes | Callable[[], bytes]
 """A secret, or what fetches it when a step needs it."""
+
+
+OnError: TypeAlias = Literal["stop", "continue"]
+Partial: TypeAlias = Literal["refuse", "allow"]
 
 
 class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,9 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     `sbom` None: no such attestation; `metadata_provenance`: the result describes how it was made, in so much
     detail; `vcs`: what is asked of the repository around the context for both. `signing`: what goes to an image
     store, a registry or an OCI archive is signed.
+
+    `on_error`: whether the first failure stops the build, or only the platforms that need what failed.
+    `partial`: whether the platforms that were built are delivered without the others (only with "continue").
     """
 
     context: str | None = None
@@ -74,6 +82,8 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     no_cache_filter: tuple[str, ...] = ()
     pull: bool = False
     jobs: int | None = None
+    on_error: OnError = "stop"
+    partial: Partial = "refuse"
     unpack_limits: UnpackLimits = DEFAULT_LIMITS
 
     network: Network = "default"
@@ -118,3 +128,4 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     number: int = 0
     provenance: dict[str, msgspec.Raw] = {}
+    failures: tuple[PlatformFailure, ...] = ()

@@ -10,8 +10,10 @@ import msgspec
 from builder.api.inputs import Inputs
 from builder.oci.digest import Digest
 from builder.platforms import host_platform
+from builder.solver.results import PlatformFailure
 from builder.source.images import Images
 from builder.source.texts import BuildText, read_dockerfile, read_dockerfile_of, read_ignore_text
+from builder.system.errors import Cancelled, DockyardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,8 +98,14 @@ def read_targets(
     main: MainContext,
     inputs: Inputs,
     stream: Stream,
-) -> tuple[Target, ...]:
-    """The graph that the Dockerfile describes; what checks find goes to `stream`. Raises: DockyardError."""
+    *,
+    keep_going: bool = False,
+) -> tuple[tuple[Target, ...], tuple[PlatformFailure, ...]]:
+    """The graph that the Dockerfile describes; what checks find goes to `stream`.
+
+    `keep_going`: platforms for which it describes none are left out, with the reason, while others have one.
+    Raises: DockyardError.
+    """
     from frontend import convert
 
     text, chosen = load_dockerfile(options, platforms, main, stream)
@@ -113,7 +121,37 @@ def read_targets(
             location=warning.location,
         )
 
-    return convert(text.content, chosen, inputs, on_warning=warn).targets
+    try:
+        return convert(text.content, chosen, inputs, on_warning=warn).targets, ()
+    except Cancelled:
+        raise
+    except DockyardError:
+        if not keep_going or len(chosen.platforms) < 2:
+            raise
+        targets, failures = _convert_apart(text, chosen, inputs)
+        if not targets and len({str(each.error) for each in failures}) == 1:
+            # What is wrong with the text is wrong for all of them, and is said once.
+            raise
+        return targets, failures
+
+
+def _convert_apart(
+    text: BuildText, chosen: Options, inputs: Inputs
+) -> tuple[tuple[Target, ...], tuple[PlatformFailure, ...]]:
+    """Each platform as in a build of its own: vertices that they share are equal all the same."""
+    from frontend import convert
+
+    targets: list[Target] = []
+    failures: list[PlatformFailure] = []
+    for platform in chosen.platforms:
+        own = msgspec.structs.replace(chosen, platforms=(platform,))
+        try:
+            targets += convert(text.content, own, inputs).targets
+        except Cancelled:
+            raise
+        except DockyardError as error:
+            failures.append(PlatformFailure(platform, error))
+    return tuple(targets), tuple(failures)
 
 
 def target_maker(text: BuildText, chosen: Options, inputs: Inputs) -> Callable[[str, Platform], Target]:

@@ -68,6 +68,10 @@ def command(settings: Settings, /, **words: object) -> int:
     except KeyboardInterrupt:
         return report_failure(Cancelled(), mode, settings)
     _deliver(result, flags, mode, options.outputs)
+    if result.failures:
+        from builder.cli.platform_failures import report_partial
+
+        return report_partial(result, debug=settings.debug)
     return 0
 
 
@@ -103,6 +107,8 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         no_cache_filter=values.comma_separated(flags.no_cache_filter),
         pull=flags.pull,
         jobs=flags.jobs,
+        on_error="continue" if flags.on_error == "continue" else "stop",
+        partial="allow" if flags.partial == "allow" else "refuse",
         unpack_limits=values.unpack_limits(os.environ),
         network=values.network(flags.network),
         allow=values.entitlements(flags.allow),
@@ -177,8 +183,10 @@ def report_failure(error: DockyardError, mode: Mode, settings: Settings) -> int:
             print_line("[+] Building 0.0s (0/0)")
         print_error(error, debug=settings.debug)
         return FAILED
+    from builder.cli.platform_failures import print_failures
     from builder.source.errors import ContextNotFound
 
+    print_failures(getattr(error, "failures", ()), debug=settings.debug)
     prefix = _NO_CONTEXT if isinstance(error, ContextNotFound) else _FAILED_TO_SOLVE
     return print_error(error, prefix=prefix, debug=settings.debug)
 

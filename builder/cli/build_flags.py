@@ -48,6 +48,8 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     check: bool
     driver: str | None
     jobs: int | None
+    on_error: str
+    partial: str
     explain: bool
     sign: tuple[str, ...]
     attest: tuple[str, ...]
@@ -111,6 +113,18 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     ),
     _switch("--explain", help="Say why steps ran again, compared with the build before."),
     click.Option(["--jobs"], type=click.IntRange(min=1), metavar="N", help="Steps that run at once at most."),
+    click.Option(
+        ["--on-error"],
+        type=click.Choice(["stop", "continue"]),
+        default="stop",
+        help="At a failure stop, or build the platforms that do not need what failed.",
+    ),
+    click.Option(
+        ["--partial"],
+        type=click.Choice(["refuse", "allow"]),
+        default="refuse",
+        help="Whether the platforms that were built are delivered without those that failed.",
+    ),
     _many("--sign", metavar="key=FILE|env://VAR", help="Sign the image with this key; may be repeated."),
     refused_option("--cache-from", help="Take cache from elsewhere."),
     refused_option("--cache-to", help="Give cache to elsewhere."),

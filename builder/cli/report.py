@@ -42,12 +42,12 @@ def exit_code(error: DockyardError) -> int:
     return USAGE if isinstance(error, UsageError) else FAILED
 
 
-def print_system_error(error: OSError, *, debug: bool = False) -> int:
+def print_system_error(error: OSError, *, prefix: str = "", debug: bool = False) -> int:
     """Shows what the operating system refused, and about which file; returns the exit code."""
     if debug:
         _print_traceback(error)
     paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
-    print_line("ERROR: " + ": ".join([*paths, error.strerror or str(error)]))
+    print_line(f"ERROR: {prefix}" + ": ".join([*paths, error.strerror or str(error)]))
     return FAILED
 
 

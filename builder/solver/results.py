@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from builder.platforms import Platform
 from builder.snapshot.layerdb import LayerID
 from builder.system.errors import DockyardError
 
@@ -36,3 +37,10 @@ class Failed(msgspec.Struct, frozen=True, eq=False):
 
 
 Outcome: TypeAlias = Layered | LocalFiles | Failed
+
+
+class PlatformFailure(msgspec.Struct, frozen=True, eq=False):
+    """Why there is nothing for `platform`; platforms that need the same failed step have the same `error`."""
+
+    platform: Platform
+    error: DockyardError | OSError

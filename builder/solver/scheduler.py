@@ -168,8 +168,11 @@ class Scheduler:
 
         Raises: `error`, unless the others go on. Faults of dockyard end everything.
         """
-        contained = isinstance(error, DockyardError | OSError) and not isinstance(error, Cancelled)
-        if not (self._keep_going and contained):
+        if (
+            not self._keep_going
+            or isinstance(error, Cancelled)
+            or not isinstance(error, DockyardError | OSError)
+        ):
             raise error
         failed = Failed(error)
         pending = [task]
@@ -342,4 +345,6 @@ class Scheduler:
 
 
 def _results(tasks: Iterable[_Task]) -> list[Result]:
-    return [each.outcome for each in tasks if each.outcome is not None and not isinstance(each.outcome, Failed)]
+    return [
+        each.outcome for each in tasks if each.outcome is not None and not isinstance(each.outcome, Failed)
+    ]

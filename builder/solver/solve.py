@@ -13,7 +13,7 @@ from builder.solver.errors import StepFailed
 from builder.solver.filesteps import FileSteps
 from builder.solver.mountsteps import MountSteps
 from builder.solver.operators import Operators
-from builder.solver.results import Layered
+from builder.solver.results import Failed, Layered, PlatformFailure
 from builder.solver.runsteps import RunSteps
 from builder.solver.scheduler import Scheduler
 from builder.solver.workers import Workers
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from builder.snapshot.limits import UnpackLimits
     from builder.solver.operators import Sources
     from builder.solver.remotesteps import RemoteSteps
+    from builder.solver.results import Outcome
     from builder.system.locks import KeyLocks
 
 _JOBS_PER_CORE: Final = 16
@@ -43,17 +44,20 @@ _JOBS_PER_CORE: Final = 16
 
 
 class Solution(NamedTuple):
-    """What was built: for each target the stack of its layers, lowest first, and how much was work.
+    """What was built: for each of `targets` the stack of its layers, lowest first, and how much was work.
 
-    `extras` has, for each target, the stacks of what was built beside it, by name.
+    `targets` are those that were asked for without those of `failures`. `extras` has, for each target, the
+    stacks of what was built beside it, by name.
     `remotes`: what files and repositories of the network were found to be, by digest and by commit.
     """
 
+    targets: tuple[Target, ...]
     stacks: tuple[tuple[LayerID, ...], ...]
     cached: int
     executed: int
     remotes: Mapping[Http | Git, str]
     extras: tuple[Mapping[str, tuple[LayerID, ...]], ...] = ()
+    failures: tuple[PlatformFailure, ...] = ()
 
 
 class Tools(NamedTuple):
@@ -88,16 +92,21 @@ def forget(_steps: tuple[BuiltStep, ...]) -> None:
 
 
 def solve(
-    targets: Sequence[Target], tools: Tools, *, layer_format: Format | None, with_extras: bool = False
+    targets: Sequence[Target],
+    tools: Tools,
+    *,
+    layer_format: Format | None,
+    with_extras: bool = False,
+    keep_going: bool = False,
 ) -> Solution:
     """Builds all targets together, and `with_extras` what the SBOMs of the targets shall cover besides.
 
     `layer_format`: that of the blobs which an exporter will ask for; None when nothing is exported as blobs.
-    Raises: DockyardError of the first step that failed, Cancelled.
+    `keep_going`: a step that fails ends only the targets that need it.
+    Raises: DockyardError of the first step that failed, unless this keeps going; Cancelled.
     """
     targeted = [target.vertex for target in targets if target.vertex is not None]
-    extras = [extra.vertex for target in targets for extra in target.extras if with_extras]
-    roots = [*targeted, *(vertex for vertex in extras if vertex is not None)]
+    roots = [root for target in targets for root in _roots(target, with_extras=with_extras)]
     files = FileSteps(
         tools.layers,
         tools.digests,
@@ -131,8 +140,9 @@ def solve(
     workers = Workers(tools.jobs or _JOBS_PER_CORE * len(os.sched_getaffinity(0)))
     vertices = list(walk(roots))
     try:
-        results = Scheduler(operators, workers, tools.cancelled).solve(roots)
-        operators.finish(vertices)
+        scheduler = Scheduler(operators, workers, tools.cancelled, keep_going=keep_going)
+        outcomes = scheduler.solve(roots)
+        operators.finish(list(walk(each for each in roots if not _is_failed(outcomes[each.digest]))))
     except StepFailed as error:
         operators.trail.failed.add(error.digest)
         _remember(operators, vertices, tools)
@@ -140,21 +150,49 @@ def solve(
     finally:
         operators.save_records()
         tools.digests.save()
+    failures = _failures(targets, outcomes, with_extras=with_extras)
+    operators.trail.failed |= {each.error.digest for each in failures if isinstance(each.error, StepFailed)}
     _remember(operators, vertices, tools)
+    failed = {each.platform for each in failures}
+    solved = tuple(target for target in targets if target.platform not in failed)
 
     def stack(vertex: Vertex | None) -> tuple[LayerID, ...]:
-        result = Layered() if vertex is None else results[vertex.digest]
+        result = Layered() if vertex is None else outcomes[vertex.digest]
         return result.layers if isinstance(result, Layered) else ()
 
     return Solution(
-        stacks=tuple(stack(target.vertex) for target in targets),
+        targets=solved,
+        stacks=tuple(stack(target.vertex) for target in solved),
         cached=len(operators.cached - operators.executed),
         executed=len(operators.executed),
         extras=tuple(
-            {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in targets
+            {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in solved
         ),
         remotes=tools.remotes.found,
+        failures=failures,
     )
+
+
+def _roots(target: Target, *, with_extras: bool) -> list[Vertex]:
+    extras = [extra.vertex for extra in target.extras if with_extras]
+    return [vertex for vertex in (target.vertex, *extras) if vertex is not None]
+
+
+def _is_failed(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed)
+
+
+def _failures(
+    targets: Sequence[Target], outcomes: Mapping[Digest, Outcome], *, with_extras: bool
+) -> tuple[PlatformFailure, ...]:
+    """For each target that failed the first of its roots that did."""
+    failures = []
+    for target in targets:
+        made = (outcomes[root.digest] for root in _roots(target, with_extras=with_extras))
+        failed = next((each for each in made if isinstance(each, Failed)), None)
+        if failed is not None:
+            failures.append(PlatformFailure(target.platform, failed.error))
+    return tuple(failures)
 
 
 def _remember(operators: Operators, vertices: Sequence[Vertex], tools: Tools) -> None:

@@ -63,7 +63,7 @@ def export(workspace: Workspace, registry: Registry) -> Export:
     targets = [
         Target(platform=platform, vertex=None, config=scratch_config(platform)) for platform in PLATFORMS
     ]
-    solution = Solution(stacks=((), ()), cached=0, executed=0, remotes={})
+    solution = Solution(targets=(), stacks=((), ()), cached=0, executed=0, remotes={})
     destinations = Destinations(outputs=(), daemons={}, pusher=registry, origins=Origins())
     return Export(targets, solution, workspace, Stream(discard), destinations)
 

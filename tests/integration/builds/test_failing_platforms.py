@@ -1,0 +1,163 @@
+"""Platforms fail alone when they are asked to: the others are built, kept and, if allowed, delivered."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from building import processes_under, read_archive
+
+from builder import BuildOptions, PlatformsFailed, build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from building import Outcome, Project
+
+pytestmark = pytest.mark.root
+PLATFORMS = ("--platform", "linux/amd64,linux/arm64,linux/s390x")
+CONTINUE = ("--on-error", "continue")
+ONE_FAILS = """\
+FROM busybox
+ARG TARGETARCH
+RUN echo $TARGETARCH > /arch
+RUN test $TARGETARCH != arm64 || [ -e /fixed ]
+RUN echo after > /after
+"""
+
+
+def archive(project: Project) -> Path:
+    return project.context.parent / "image.tar"
+
+
+def build_all(project: Project, text: str | None, *options: str) -> Outcome:
+    output = f"type=oci,dest={archive(project)}"
+    return project.build(text, *PLATFORMS, *CONTINUE, "--provenance=false", "-o", output, *options)
+
+
+def test_the_platforms_that_do_not_need_the_failed_step_are_finished(project: Project) -> None:
+    outcome = build_all(project, ONE_FAILS)
+    finished = [step for step in outcome.executed if "echo after" in step]
+    assert len(finished) == 2 and not any("arm64" in step for step in finished), outcome.err
+
+
+def test_the_summary_names_the_platform_with_the_lines_and_the_reason(project: Project) -> None:
+    outcome = build_all(project, ONE_FAILS)
+    assert outcome.code == 1
+    assert "   4 | >>> RUN test $TARGETARCH != arm64" in outcome.err
+    assert 'ERROR: linux/arm64: process "/bin/sh -c test $TARGETARCH != arm64' in outcome.err
+    assert "ERROR: failed to build: failed to solve: 1 of 3 platforms failed: linux/arm64\n" in outcome.err
+    assert "linux/amd64, linux/s390x were built, and nothing was delivered" in outcome.err
+
+
+def test_nothing_is_delivered_of_an_incomplete_build(project: Project) -> None:
+    build_all(project, ONE_FAILS, "-t", "x", "-o", f"type=local,dest={project.context.parent / 'files'}")
+    assert not archive(project).exists() and not (project.context.parent / "files").exists()
+    assert project.dockyard("images", "-q").out == ""
+
+
+def test_the_next_build_does_only_what_is_missing(project: Project) -> None:
+    build_all(project, ONE_FAILS)
+    outcome = build_all(project, ONE_FAILS)
+    assert outcome.code == 1 and outcome.executed == []
+    assert any("echo after" in step for step in outcome.cached)
+
+
+def test_a_partial_result_is_an_index_of_what_was_built_with_a_warning(project: Project) -> None:
+    outcome = build_all(project, ONE_FAILS, "--partial", "allow", "-t", "x")
+    assert outcome.code == 1 and "WARNING: the result was delivered without linux/arm64\n" in outcome.err
+    inspected = json.loads(project.dockyard("inspect", "x", "--raw").out)
+    assert [each["platform"]["architecture"] for each in inspected["manifests"]] == ["amd64", "s390x"]
+    assert read_archive(archive(project), "linux/s390x").text("arch") == "s390x\n"
+
+
+def test_a_partial_result_of_one_platform_is_an_index_still(project: Project) -> None:
+    text = "FROM busybox\nARG TARGETARCH\nRUN test $TARGETARCH = amd64\n"
+    build_all(project, text, "--partial", "allow", "-t", "x")
+    inspected = json.loads(project.dockyard("inspect", "x", "--raw").out)
+    assert [each["platform"]["architecture"] for each in inspected["manifests"]] == ["amd64"]
+
+
+def test_a_shared_step_that_fails_is_shown_once_with_all_that_need_it(project: Project) -> None:
+    text = (
+        "FROM --platform=$BUILDPLATFORM busybox AS tools\nRUN false\n"
+        "FROM busybox\nRUN true\nCOPY --from=tools /bin/sh /x\n"
+    )
+    outcome = build_all(project, text)
+    assert outcome.err.count(">>> RUN false") == 1
+    assert "ERROR: linux/amd64, linux/arm64, linux/s390x: process" in outcome.err
+    assert "3 of 3 platforms failed" in outcome.err
+
+
+def test_a_platform_that_the_base_image_lacks_fails_alone(project: Project) -> None:
+    platforms = ("--platform", "linux/amd64,linux/mips64le")
+    outcome = project.build(
+        "FROM busybox\nRUN echo here > /here\n", *platforms, *CONTINUE, "--partial", "allow", "-t", "x"
+    )
+    assert outcome.code == 1 and "without linux/mips64le" in outcome.err, outcome.err
+    assert [step for step in outcome.executed if "echo here" in step]
+
+
+def test_a_mistake_in_the_text_is_said_once_for_all_platforms(project: Project) -> None:
+    outcome = build_all(project, "FROM busybox\nCOPPY a b\n")
+    assert outcome.code == 1 and outcome.err.count("unknown instruction: COPPY") == 1, outcome.err
+
+
+def test_without_the_flag_the_first_failure_stops_all_platforms(project: Project) -> None:
+    text = "FROM busybox\nARG TARGETARCH\nRUN test $TARGETARCH != amd64 && sleep 60\n"
+    outcome = project.build(text, *PLATFORMS, "-o", "type=cacheonly")
+    assert outcome.code == 1 and "platforms failed" not in outcome.err
+
+
+def test_one_platform_that_fails_says_what_it_always_said(project: Project) -> None:
+    outcome = project.build("FROM busybox\nRUN false\n", *CONTINUE, "-t", "x")
+    assert outcome.code == 1 and "platforms failed" not in outcome.err
+    assert 'ERROR: failed to build: failed to solve: process "/bin/sh -c false"' in outcome.err
+
+
+def test_partial_results_without_going_on_are_wrong_usage(project: Project) -> None:
+    outcome = project.build("FROM busybox\n", "--partial", "allow")
+    assert outcome.code == 2 and "--partial=allow needs --on-error=continue" in outcome.err
+
+
+def test_an_interrupt_ends_all_platforms(project: Project) -> None:
+    text = "FROM busybox\nRUN echo started; sleep 60\n"
+    running = subprocess.Popen(
+        project.command(*project.build_arguments(text, *PLATFORMS, *CONTINUE, "-t", "x")),
+        stderr=subprocess.PIPE,
+    )
+    assert running.stderr is not None
+    while b"started\n" not in running.stderr.readline():
+        pass
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=20) == 130
+    running.stderr.close()
+    assert processes_under(project.root) == []
+
+
+def options(project: Project, **more: object) -> BuildOptions:
+    project.write("Dockerfile", ONE_FAILS)
+    return BuildOptions(
+        context=str(project.context),
+        root=project.root,
+        build_contexts={"busybox": f"oci-layout://{project.busybox}"},
+        platforms=("linux/amd64", "linux/arm64"),
+        on_error="continue",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_a_program_gets_the_failures_and_what_was_built(project: Project) -> None:
+    with pytest.raises(PlatformsFailed) as raised:
+        build(options(project))
+    assert [str(each.platform) for each in raised.value.failures] == ["linux/arm64"]
+    assert list(map(str, raised.value.built)) == ["linux/amd64"]
+
+
+def test_a_partial_result_lists_its_failures_for_a_program(project: Project) -> None:
+    result = build(options(project, partial="allow"))
+    assert [str(each.platform) for each in result.platforms] == ["linux/amd64"]
+    assert [str(each.platform) for each in result.failures] == ["linux/arm64"]
