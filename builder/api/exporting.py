@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from msgspec.structs import replace
 
 from builder.api.assembling import Assembler
+from builder.api.images.sending import send_image
 from builder.api.imaging import ImageDelivery
 from builder.api.metering import Meter
 from builder.api.options import BuildResult, PlatformResult
@@ -24,12 +25,11 @@ from builder.platforms import best_match
 from builder.store.engine.engine import find_engine
 from builder.store.engine.places import DEFAULT_SOCKET, unreachable
 from builder.store.errors import NoMatchingPlatform
-from builder.store.layout.archive import write_archive
 from builder.store.layout.names import CREATED
 from builder.system.errors import Cancelled, DockyardError
 from exporter.attest.attach import attach
 from exporter.attest.files import Naming, attestation_nodes, with_attestations
-from exporter.docker import write_docker, write_docker_archive
+from exporter.docker import write_docker
 from exporter.errors import OutputsFailed
 from exporter.files import write_files_tar
 from exporter.image import write_image
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from builder.progress.stream import Stream
     from builder.snapshot.entry import Node
     from builder.solver.solve import Solution
-    from builder.store.engine.engine import Engine
     from exporter.assemble import Assembled, Layer
     from exporter.attest.source import AttestationSource
     from exporter.attest.statement import Attestation
@@ -220,18 +219,11 @@ class Export:
             if not engine.has_containerd_store:
                 result = replace(result, image_id=_config_id(assembled))
             with self._part(vertex, "importing to docker") as sent:
-                # Of an index the engine may have some platforms only, of a manifest it has all.
-                known = None if is_index(assembled.root.media_type) else result.image_id or result.digest
-                if known is None or not engine.tag(known, output.references):
-                    self._load(engine, assembled, output, sent)
+                content = self._workspace.lease.content
+                write_image(assembled, content)
+                names, created = output.references, _created(output)
+                send_image(engine, content, assembled.root, names, created=created, progress=sent.blob)
             return result
-
-    def _load(self, engine: Engine, assembled: Assembled, output: LoadOutput, sent: Meter) -> None:
-        content = self._workspace.lease.content
-        write_image(assembled, content)
-        entries = layout_entries(assembled.root, output.references, created=_created(output))
-        write = write_archive if engine.has_containerd_store else write_docker_archive
-        engine.load(lambda fd: write(content, entries, fd, progress=sent.blob))
 
     def _assemble(
         self,

@@ -8,26 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from builder.oci.descriptor import Descriptor
-from builder.oci.mediatypes import INDEXES
+from builder.api.images.sending import send_image
 from builder.oci.reference import parse_reference
-from builder.store.admission import require_storable
 from builder.store.containerd.address import NAMESPACE, parse_address
 from builder.store.engine.engine import find_engine
 from builder.store.engine.places import DEFAULT_SOCKET, unreachable
 from builder.store.errors import BlobNotFound
-from builder.store.imagegraph import platform_manifests
-from builder.store.layout.archive import write_archive
 from builder.store.selection import open_selected, open_store
 from builder.store.transfer import copy_image
 from builder.system.errors import UsageError
-from exporter.docker import write_docker_archive
-from exporter.oci import layout_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from builder.store.engine.engine import Engine
+    from builder.api.images.service import ImageService
+    from builder.oci.descriptor import Descriptor
     from builder.store.protocol import Image, Store
 
 EMBEDDED: Final = ("embedded", "classic")
@@ -39,11 +34,10 @@ class Moved(msgspec.Struct, frozen=True):
     """What a move did: `sent` counts the bytes that the target lacked."""
 
     name: str
-    target: Descriptor
     sent: int
 
 
-def move(root: Path, source: Store, image: Image, *, to: str, namespace: str = NAMESPACE) -> Moved:
+def move(root: Path, source: ImageService, image: Image, *, to: str, namespace: str = NAMESPACE) -> Moved:
     """Copies `image` of `source` to the store `to`, then takes its name away in `source`.
 
     `to` is `embedded` or `classic` in the state root, `containerd` for the daemon that was chosen, `docker` for the
@@ -53,19 +47,21 @@ def move(root: Path, source: Store, image: Image, *, to: str, namespace: str = N
     sent = _Sent()
     with ExitStack() as stack:
         try:
+            _require_name(image)
             if to == ENGINE:
                 _to_engine(source, image, stack, sent)
             else:
                 target = stack.enter_context(_open(root, to, namespace))
-                _require_other(source, target)
-                copy_image(source.content, image.target, target, names=[image.name], progress=sent.note)
+                _require_other(source.identity, target.identity)
+                reader, top = stack.enter_context(source.reading(image))
+                copy_image(reader, top, target, names=[image.name], progress=sent.note)
         except BlobNotFound as error:
             raise BlobNotFound(
                 error.message,
                 hint="not all of the image is here; `dockyard pull --platform all` brings the rest",
             ) from error
     source.images.delete(image.name)
-    return Moved(image.name, image.target, sent.size)
+    return Moved(image.name, sent.size)
 
 
 class _Sent:
@@ -94,24 +90,24 @@ def _open(root: Path, to: str, namespace: str) -> Store:
     )
 
 
-def _require_other(source: Store, target: Store) -> None:
-    if source.identity == target.identity:
+def _require_name(image: Image) -> None:
+    if image.is_nameless:
+        raise UsageError(
+            f"image {image.target.digest} has no name to take along",
+            hint="give it one with `dockyard tag`, and move that",
+        )
+
+
+def _require_other(source: str, target: str) -> None:
+    if source == target:
         raise UsageError("the image is in that store already")
 
 
-def _to_engine(source: Store, image: Image, stack: ExitStack, sent: _Sent) -> None:
+def _to_engine(source: ImageService, image: Image, stack: ExitStack, sent: _Sent) -> None:
     found = find_engine(os.environ)
     if found is None:
         raise unreachable(DEFAULT_SOCKET)
     engine = stack.enter_context(found)
-    require_storable(engine.capabilities, source.content, image.target)
-    root = image.target
-    if not engine.has_containerd_store and root.media_type in INDEXES:
-        root = next((manifest for manifest, _ in platform_manifests(source.content, root)), root)
-    _load(engine, source, root, image.name, sent)
-
-
-def _load(engine: Engine, source: Store, root: Descriptor, name: str, sent: _Sent) -> None:
-    entries = layout_entries(root, (parse_reference(name),))
-    write = write_archive if engine.has_containerd_store else write_docker_archive
-    engine.load(lambda fd: write(source.content, entries, fd, progress=sent.note))
+    _require_other(source.identity, engine.address)
+    reader, root = stack.enter_context(source.reading(image))
+    send_image(engine, reader, root, [parse_reference(image.name)], progress=sent.note)

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
 from builder.api.attesting import admitted, is_explicit, makes_index, require_attestable
+from builder.api.images.opening import EMBEDDED_CLASSIC, chosen_engine
 from builder.oci.reference import parse_reference
 from builder.platforms import best_match, host_platform, parse_platforms
 from builder.snapshot.layerdb import Format
 from builder.store.admission import require_multi_platform
 from builder.store.engine.engine import find_engine
 from builder.store.errors import DriverError
-from builder.store.root import open_root
-from builder.store.selection import CLASSIC, CONTAINERD, active_driver, find_driver
+from builder.store.selection import CONTAINERD
 from builder.system.places import default_root
 from exporter.annotations import parse_annotation, require_applicable
 from exporter.docker import REFUSED_INDEX
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 
 _Images = TypeVar("_Images", bound=ExportOptions)
 
-_EMBEDDED_CLASSIC: Final = "classic"
-"""The name of the docker driver's own store, for those who want it whether or not an engine listens."""
-
 
 def routed(options: BuildOptions, environ: Mapping[str, str]) -> BuildOptions:
     """`options` as they are with the docker driver if an engine listens: what was for the store goes there.
@@ -55,9 +52,7 @@ def routed(options: BuildOptions, environ: Mapping[str, str]) -> BuildOptions:
     Without an engine, and with any other driver, `options` stay as they are.
     Raises: DriverError for what the engine cannot hold; EngineNotFound, EngineError, UsageError, StoreError.
     """
-    if options.driver == _EMBEDDED_CLASSIC or _driver_name(options) != CLASSIC.name:
-        return options
-    engine = find_engine(environ)
+    engine = chosen_engine(_root(options), options.driver, environ)
     if engine is None:
         return options
     with engine:
@@ -65,7 +60,7 @@ def routed(options: BuildOptions, environ: Mapping[str, str]) -> BuildOptions:
         options = admitted(options, engine.capabilities)
     outputs = tuple(each for output in options.outputs or (ImageOutput(),) for each in _to_engine(output))
     # A build works in a store of its own, and that must hold what the engine can hold.
-    driver = CONTAINERD.name if engine.has_containerd_store else _EMBEDDED_CLASSIC
+    driver = CONTAINERD.name if engine.has_containerd_store else EMBEDDED_CLASSIC
     return replace(options, outputs=outputs, driver=driver)
 
 
@@ -113,10 +108,8 @@ def layer_format(outputs: Sequence[Output]) -> Format | None:
     return formats[0] if formats else Format()
 
 
-def _driver_name(options: BuildOptions) -> str:
-    if options.driver is not None:
-        return find_driver(options.driver).name
-    return active_driver(open_root(options.root or default_root(os.environ, uid=os.geteuid()))).name
+def _root(options: BuildOptions) -> Path:
+    return options.root or default_root(os.environ, uid=os.geteuid())
 
 
 def _platforms(options: BuildOptions) -> tuple[Platform, ...]:

@@ -10,7 +10,7 @@ from builder.store.errors import ImageNotFound
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
-    from builder.store.protocol import Image, Store
+    from builder.store.protocol import Image, ImageStore
 
 _IDENTIFIER: Final = re.compile(r"(?:sha256:)?([a-f0-9]{4,64})", re.ASCII)
 
@@ -19,7 +19,7 @@ class AmbiguousImage(DockyardError):
     """The first digits of several images."""
 
 
-def find_image(store: Store, text: str) -> Image:
+def find_image(images: ImageStore, text: str) -> Image:
     """The image that `text` names; a name wins over a digest.
 
     Raises: ImageNotFound, AmbiguousImage, InvalidReference.
@@ -27,19 +27,19 @@ def find_image(store: Store, text: str) -> Image:
     digits = _IDENTIFIER.fullmatch(text)
     # 64 digits cannot be a name, and asking for it would be an error of another kind.
     if digits is None or len(text) < 64:
-        image = store.images.find(str(parse_reference(text)))
+        image = images.find(str(parse_reference(text)))
         if image is not None:
             return image
-    images = images_of(store, digits[1]) if digits else ()
-    if not images:
+    found = images_of(images, digits[1]) if digits else ()
+    if not found:
         raise ImageNotFound(
             f"no such image: {text}", hint="`dockyard images` lists the images of the active store"
         )
-    if len({image.target.digest for image in images}) > 1:
+    if len({image.target.digest for image in found}) > 1:
         raise AmbiguousImage(f"{text} are the first digits of several images", hint="give more digits")
-    return images[0]
+    return found[0]
 
 
-def images_of(store: Store, digits: str) -> tuple[Image, ...]:
+def images_of(images: ImageStore, digits: str) -> tuple[Image, ...]:
     """All images whose digest begins with `digits`."""
-    return tuple(image for image in store.images.all() if image.target.digest.hex.startswith(digits))
+    return tuple(image for image in images.all() if image.target.digest.hex.startswith(digits))

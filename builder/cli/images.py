@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from builder.cli.settings import open_images
+from builder.cli.settings import driver_option, open_images
 from builder.oci.digest import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from builder.cli.settings import Settings
-    from builder.store.protocol import Image, Store
+    from builder.store.facts import ListedImage
 
 _HEADER: Final = ("IMAGE ID", "NAME", "TAG", "PLATFORMS", "SIZE", "CREATED")
 _NONE: Final = "<none>"
@@ -36,13 +36,13 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @click.option("-q", "--quiet", is_flag=True, help="Show digests only.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--no-trunc", is_flag=True, help="Show whole digests.")
+@driver_option
 @click.pass_obj
-def command(settings: Settings, /, form: str, *, quiet: bool, no_trunc: bool) -> None:
+def command(settings: Settings, /, form: str, driver: str | None, *, quiet: bool, no_trunc: bool) -> None:
     """List images."""
-    with open_images(settings) as store:
+    with open_images(settings, driver) as service:
         rows = sorted(
-            (describe(store, image) for image in store.images.all()),
-            key=lambda row: (-row.created.timestamp(), row.name, row.tag),
+            map(describe, service.listed()), key=lambda row: (-row.created.timestamp(), row.name, row.tag)
         )
     if quiet:
         click.echo("".join(f"{_shown_id(row, whole=no_trunc)}\n" for row in rows), nl=False)
@@ -52,12 +52,10 @@ def command(settings: Settings, /, form: str, *, quiet: bool, no_trunc: bool) ->
         click.echo(_table(rows, datetime.now(UTC), whole=no_trunc), nl=False)
 
 
-def describe(store: Store, image: Image) -> ImageRow:
-    """What the list says of `image`."""
-    from builder.cli.image_facts import image_facts
-
-    facts = image_facts(store.content, image.target)
-    name, tag = _split(image.name)
+def describe(listed: ListedImage) -> ImageRow:
+    """What the list says of an image."""
+    image, facts = listed.image, listed.facts
+    name, tag = (_NONE, _NONE) if image.is_nameless else _split(image.name)
     return ImageRow(
         id=image.target.digest,
         name=name,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.settings import open_images
+from builder.cli.settings import driver_option, open_images
 
 if TYPE_CHECKING:
     from builder.cli.settings import Settings
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 @click.command("inspect")
 @click.option("--format", "form", type=click.Choice(["tree", "json"]), default="tree", show_default=True)
 @click.option("--raw", is_flag=True, help="Write the index or manifest exactly as it is stored.")
+@driver_option
 @click.argument("image")
 @click.pass_obj
-def command(settings: Settings, /, image: str, form: str, *, raw: bool) -> None:
+def command(settings: Settings, /, image: str, form: str, driver: str | None, *, raw: bool) -> None:
     """Show what IMAGE is made of: index, manifests, configs and layers, with digests and sizes."""
     import msgspec
 
@@ -25,12 +26,13 @@ def command(settings: Settings, /, image: str, form: str, *, raw: bool) -> None:
     from builder.oci.digest import encode_json
     from exporter.inspect import format_tree, inspect_image
 
-    with open_images(settings) as store:
-        found = find_image(store, image)
-        if raw:
-            click.echo(store.content.read(found.target), nl=False)
-            return
-        node = inspect_image(store.content, found.target)
+    with open_images(settings, driver) as service:
+        found = find_image(service.images, image)
+        with service.reading(found) as (reader, root):
+            if raw:
+                click.echo(reader.read(root), nl=False)
+                return
+            node = inspect_image(reader, root)
     if form == "json":
         click.echo(msgspec.json.format(encode_json(node), indent=2))
     else:

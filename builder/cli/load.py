@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.cli.settings import open_images
+from builder.cli.settings import driver_option, open_images
 from builder.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,22 +26,25 @@ _STANDARD_INPUT: Final = "-"
     "-t", "--tag", "names", metavar="NAME", multiple=True, help="Name it so, not as the archive says."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+@driver_option
 @click.pass_obj
-def command(settings: Settings, /, source: str, names: tuple[str, ...], *, quiet: bool) -> None:
+def command(
+    settings: Settings, /, source: str, names: tuple[str, ...], driver: str | None, *, quiet: bool
+) -> None:
     """Take images from an archive or a layout directory into the active store.
 
-    Without -i the archive is read from standard input. All of it gets into the store, or nothing.
+    Without -i the archive is read from standard input. All of its images get into the store, or none; signatures
+    that are damaged are left out.
     """
-    from builder.api.signing import adopt_signatures
+    from builder.cli.report import print_line
     from builder.oci.reference import parse_reference
-    from builder.store.layout.importer import import_layout, load_layout
-    from exporter.attest.signing.places import LayoutPlace
 
     references = tuple(parse_reference(name) for name in names)
-    with open_images(settings) as store, _open(source, settings.root) as reader:
-        images = import_layout(store, reader, names=references) if references else load_layout(store, reader)
-        adopt_signatures(store, LayoutPlace(reader), [image.target for image in images])
-    for image in () if quiet else images:
+    with open_images(settings, driver) as service, _open(source, settings.root) as archive:
+        loaded = service.load(archive, references)
+    for warning in loaded.warnings:
+        print_line(f"WARNING: {warning}")
+    for image in () if quiet else loaded.images:
         click.echo(f"Loaded image: {parse_reference(image.name).familiar}")
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.settings import open_images
+from builder.cli.settings import driver_option, open_images
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
     from builder.cli.settings import Settings
-    from builder.store.protocol import Image, Store
+    from builder.store.protocol import Image, ImageStore
 
 
 class SeveralNames(DockyardError):
@@ -21,18 +21,19 @@ class SeveralNames(DockyardError):
 @click.command("rmi")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("-f", "--force", is_flag=True, help="Remove all names of an image given by digest.")
+@driver_option
 @click.pass_obj
-def command(settings: Settings, /, images: tuple[str, ...], *, force: bool) -> None:
+def command(settings: Settings, /, images: tuple[str, ...], driver: str | None, *, force: bool) -> None:
     """Remove images by name, or by the first digits of their digest."""
-    with open_images(settings) as store:
+    with open_images(settings, driver) as service:
         # All are looked up before any is removed: a typo in the second shall not cost the first.
-        found = [image for text in images for image in _selected(store, text, force=force)]
+        found = [image for text in images for image in _selected(service.images, text, force=force)]
         for image in dict.fromkeys(each.name for each in found):
-            store.images.delete(image)
+            service.images.delete(image)
             click.echo(f"Untagged: {image}")
 
 
-def _selected(store: Store, text: str, *, force: bool) -> tuple[Image, ...]:
+def _selected(store: ImageStore, text: str, *, force: bool) -> tuple[Image, ...]:
     from builder.cli.image_names import find_image, images_of
     from builder.oci.reference import parse_reference
 

@@ -76,7 +76,7 @@ def command(settings: Settings, /, **words: object) -> int:
             stack.enter_context(daemon)
         return run_image(
             store,
-            find_image(daemon or store, flags.image).target,
+            find_image((daemon or store).images, flags.image).target,
             platform=platform,
             daemon=daemon,
             plan=lambda config: plan_run(config, wishes),

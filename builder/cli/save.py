@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.cli.settings import open_images
+from builder.cli.settings import driver_option, open_images
 from builder.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,31 +20,22 @@ _STANDARD_OUTPUT: Final = "-"
 @click.command("save")
 @click.option("-o", "--output", metavar="FILE", default=_STANDARD_OUTPUT, help="The archive to write.")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@driver_option
 @click.pass_obj
-def command(settings: Settings, /, output: str, images: tuple[str, ...]) -> None:
-    """Write images to an OCI archive; without -o to standard output."""
-    from builder.api.signing import with_signatures
+def command(settings: Settings, /, output: str, images: tuple[str, ...], driver: str | None) -> None:
+    """Write images to an archive; without -o to standard output.
+
+    It is an OCI archive. A Docker Engine writes its own, as `docker save` does.
+    """
     from builder.cli.image_names import find_image
-    from builder.oci.reference import parse_reference
-    from builder.store.errors import BlobNotFound
-    from builder.store.layout.archive import write_archive
-    from builder.store.layout.names import named_entry
     from builder.store.layout.output import output_file
 
     if output == _STANDARD_OUTPUT and sys.stdout.isatty():
         raise UsageError("refusing to write an archive to a terminal", hint="use -o FILE or redirect")
-    with open_images(settings) as store:
-        found = [find_image(store, text) for text in images]
-        entries = with_signatures(
-            store.content, [named_entry(image.target, parse_reference(image.name)) for image in found]
-        )
-        try:
-            if output == _STANDARD_OUTPUT:
-                write_archive(store.content, entries, sys.stdout.fileno())
-                return
-            with output_file(Path(output)) as fd:
-                write_archive(store.content, entries, fd)
-        except BlobNotFound as error:
-            raise BlobNotFound(
-                error.message, hint="not all of the image is here; `dockyard pull` brings the rest"
-            ) from error
+    with open_images(settings, driver) as service:
+        found = [find_image(service.images, text) for text in images]
+        if output == _STANDARD_OUTPUT:
+            service.save(found, sys.stdout.fileno())
+            return
+        with output_file(Path(output)) as fd:
+            service.save(found, fd)

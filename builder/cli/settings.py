@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
+
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from builder.store.protocol import Store
+    from builder.api.images.service import ImageService
 
 
 class RootRequired(DockyardError):
@@ -24,14 +26,22 @@ class Settings(NamedTuple):
     debug: bool = False
 
 
-def open_images(settings: Settings) -> Store:
-    """The store where people's images are; CONTAINERD_ADDRESS goes before the daemon that was chosen.
+driver_option = click.option(
+    "--driver",
+    type=click.Choice(["containerd", "docker", "classic"]),
+    help="Which image store; default: the active one.",
+)
+"""For every command on images."""
 
-    The caller closes it. Raises: StoreError, UsageError.
+
+def open_images(settings: Settings, driver: str | None = None) -> ImageService:
+    """Who keeps people's images: see `builder.api.images.opening`. The caller closes it.
+
+    Raises: StoreError, EngineNotFound, UsageError.
     """
-    from builder.store.selection import environment_address, open_selected
+    from builder.api.images.opening import open_images
 
-    return open_selected(settings.root, address=environment_address(os.environ))
+    return open_images(settings.root, driver=driver, environ=os.environ)
 
 
 def require_root(command: str) -> None:

@@ -34,6 +34,6 @@ def command(settings: Settings, /, image: str, to: str, namespace: str) -> None:
     from builder.cli.image_names import find_image
     from builder.progress.units import format_bytes
 
-    with open_images(settings) as store:
-        moved = move(settings.root, store, find_image(store, image), to=to, namespace=namespace)
+    with open_images(settings) as service:
+        moved = move(settings.root, service, find_image(service.images, image), to=to, namespace=namespace)
     click.echo(f"Moved {moved.name} to {to} (sent {format_bytes(moved.sent)})")

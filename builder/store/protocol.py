@@ -7,7 +7,8 @@ what an image reaches, through the labels `containerd.io/gc.ref.*`, stays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+import re
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
 
 import msgspec
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from builder.store.tables import Labels
+
+_NAMELESS: Final = re.compile(r"(?:moby-dangling@)?sha256:[a-f0-9]{64}", re.ASCII)
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +51,11 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     created_at: float
     updated_at: float
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the name only says the digest: engines, and Docker at a daemon, keep images without a name so."""
+        return _NAMELESS.fullmatch(self.name) is not None
 
 
 class DocumentReader(Protocol):

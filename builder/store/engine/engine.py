@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from docker import APIClient
+    from requests import Response
 
     from builder.oci.digest import Digest
     from builder.oci.reference import Reference
@@ -38,8 +39,9 @@ class Engine:
     def __init__(self, address: str, client: APIClient) -> None:
         """Takes `client` over. Raises: EngineError."""
         self.address = address
-        self._client = client
-        with self._errors("docker info"):
+        self.client = client
+        """For the rooms beside this one, inside of `errors`."""
+        with self.errors("docker info"):
             status = client.info().get("DriverStatus") or []
         whole = _DRIVER_TYPE in status
         self.capabilities = Capabilities(name=_NAME, multi_platform=whole, attestations=whole)
@@ -50,7 +52,7 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        self.client.close()
 
     @property
     def has_containerd_store(self) -> bool:
@@ -59,9 +61,9 @@ class Engine:
 
     def inventory(self) -> tuple[tuple[str, ...], int]:
         """The names of its images, sorted, and the bytes that all of them take. Raises: EngineError."""
-        with self._errors("docker images"):
-            images = self._client.images()
-            size = int(self._client.df().get("LayersSize") or 0)
+        with self.errors("docker images"):
+            images = self.client.images()
+            size = int(self.client.df().get("LayersSize") or 0)
         return tuple(sorted(name for image in images for name in image.get("RepoTags") or ())), size
 
     def tag(self, image: Digest, names: Iterable[Reference]) -> bool:
@@ -71,13 +73,13 @@ class Engine:
         """
         from docker.errors import ImageNotFound
 
-        with self._errors("docker tag"):
+        with self.errors("docker tag"):
             try:
-                self._client.inspect_image(image)
+                self.client.inspect_image(image)
             except ImageNotFound:
                 return False
             for name in names:
-                self._client.tag(image, name.repository, name.tag)
+                self.client.tag(image, name.repository, name.tag)
         return True
 
     def load(self, write: Callable[[int], None]) -> None:
@@ -86,11 +88,29 @@ class Engine:
         An OCI layout will do for the containerd image store; the classic one wants what `docker save` writes.
         Raises: EngineError, and what `write` raises.
         """
-        with _piped(write) as chunks, self._errors("docker load"):
-            _require_loaded(self._client.load_image(chunks))
+        with _piped(write) as chunks, self.errors("docker load"):
+            _require_loaded(self.client.load_image(chunks))
+
+    def get(self, path: str, query: Mapping[str, object], *, stream: bool = False) -> Response:
+        """What the engine answers to a question that its client has no words for; the caller closes.
+
+        Raises: DockerException, RequestException: to be called inside of `errors`.
+        """
+        from docker.errors import create_api_error_from_http_exception
+        from requests.exceptions import HTTPError
+
+        url = f"{self.client.base_url}/v{self.client.api_version}{path}"
+        answer: Response = self.client.get(url, params=query, stream=stream, timeout=_PATIENCE)
+        try:
+            answer.raise_for_status()
+        except HTTPError as error:
+            with answer:
+                create_api_error_from_http_exception(error)
+        return answer
 
     @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
+    def errors(self, what: str) -> Iterator[None]:
+        """What goes wrong in the block while doing `what` is an EngineError."""
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 

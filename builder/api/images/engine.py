@@ -1,0 +1,99 @@
+"""Images at a Docker Engine, by its API."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from builder.api.images.sending import send_image
+from builder.api.images.service import Loaded, OpenImage
+from builder.store.admission import require_storable
+from builder.store.engine.images import EngineImages
+from builder.store.errors import InvalidLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from builder.oci.descriptor import Descriptor
+    from builder.oci.reference import Reference
+    from builder.store.engine.engine import Engine
+    from builder.store.facts import ListedImage
+    from builder.store.layout.reader import LayoutReader
+    from builder.store.protocol import Image
+
+
+class ImagesAtEngine:
+    """The images of an engine (`ImageService`)."""
+
+    def __init__(self, engine: Engine, root: Path) -> None:
+        """Takes `engine` over; archives of images lie in the state root `root` while they are read."""
+        self._engine = engine
+        self._root = root
+        self.images = EngineImages(engine)
+
+    @property
+    def identity(self) -> str:
+        """Where the engine is."""
+        return self._engine.address
+
+    def listed(self) -> tuple[ListedImage, ...]:
+        """Every image by name, with what the engine says of it."""
+        return self.images.listed()
+
+    @contextmanager
+    def reading(self, image: Image) -> Iterator[OpenImage]:
+        """The image as the engine saves it: it hands out no single blobs."""
+        with self.images.open([image.name], scratch=self._root) as archive:
+            yield OpenImage(archive, archive.find())
+
+    def save(self, images: Sequence[Image], fd: int) -> None:
+        """Writes what `docker save` writes."""
+        self.images.save([image.name for image in images], fd)
+
+    def load(self, archive: LayoutReader, names: Sequence[Reference]) -> Loaded:
+        """Sends the images; those that the engine has get their names only. It keeps no signatures."""
+        wanted = _named(archive, names)
+        for root, _ in wanted:
+            require_storable(self._engine.capabilities, archive, root)
+        for root, given in wanted:
+            send_image(self._engine, archive, root, given)
+        loaded = tuple(self.images.get(str(name)) for _, given in wanted for name in given)
+        return Loaded(loaded, tuple(_lost_signatures(archive, wanted)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._engine.__exit__(kind, error, trace)
+
+
+def _named(
+    archive: LayoutReader, names: Sequence[Reference]
+) -> list[tuple[Descriptor, tuple[Reference, ...]]]:
+    """The images of the archive with the names that they shall have. Raises: InvalidLayout."""
+    if names:
+        return [(archive.find(), tuple(names))]
+    named = archive.names()
+    if not named:
+        raise InvalidLayout(
+            f"{archive.origin} does not say what its images are called", hint="give the image a name"
+        )
+    targets = {target.digest: target for _, target in named}.values()
+    return [
+        (target, tuple(name for name, each in named if each.digest == target.digest)) for target in targets
+    ]
+
+
+def _lost_signatures(
+    archive: LayoutReader, wanted: Sequence[tuple[Descriptor, tuple[Reference, ...]]]
+) -> Iterator[str]:
+    from exporter.attest.signing.places import LayoutPlace
+
+    place = LayoutPlace(archive)
+    for root, names in wanted:
+        if any(True for _ in place.carriers(root.digest)):
+            yield f"signatures over {names[0]} were left out: a Docker Engine keeps none"

@@ -1,0 +1,56 @@
+"""Who keeps the images that a command is about: what its driver, or the active one, means here and now."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from builder.store.engine.engine import find_engine
+from builder.store.root import open_root
+from builder.store.selection import (
+    CLASSIC,
+    active_driver,
+    environment_address,
+    find_driver,
+    open_selected,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from builder.api.images.service import ImageService
+    from builder.store.engine.engine import Engine
+
+EMBEDDED_CLASSIC: Final = "classic"
+"""The name of the docker driver's own store, for those who want it whether or not an engine listens."""
+
+
+def open_images(
+    root: Path, *, driver: str | None = None, environ: Mapping[str, str] = os.environ
+) -> ImageService:
+    """The images of `driver` (None: the active one); the docker driver's are those of the engine that listens.
+
+    Without an engine they are in the state root `root`, or at a daemon that the containerd driver means. The caller
+    closes the service. Raises: StoreError, EngineNotFound, UsageError.
+    """
+    engine = chosen_engine(root, driver, environ)
+    if engine is not None:
+        from builder.api.images.engine import ImagesAtEngine
+
+        return ImagesAtEngine(engine, root)
+    from builder.api.images.stored import StoredImages
+
+    store = open_selected(root, driver=driver, address=environment_address(environ))
+    return StoredImages(store, root)
+
+
+def chosen_engine(root: Path, driver: str | None, environ: Mapping[str, str]) -> Engine | None:
+    """The engine that `driver` (None: the active one) means; None when that is a store. The caller closes it.
+
+    Raises: EngineNotFound, EngineError, StoreError, UsageError.
+    """
+    if driver == EMBEDDED_CLASSIC:
+        return None
+    chosen = active_driver(open_root(root)) if driver is None else find_driver(driver)
+    return find_engine(environ) if chosen == CLASSIC else None

@@ -1,0 +1,69 @@
+"""The seam between image commands and whoever keeps the images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from builder.oci.descriptor import Descriptor
+    from builder.oci.reference import Reference
+    from builder.store.facts import ListedImage
+    from builder.store.layout.reader import LayoutReader
+    from builder.store.protocol import BlobReader, Image, ImageStore
+
+
+class OpenImage(NamedTuple):
+    """An image to read: what has its blobs, and its root there."""
+
+    reader: BlobReader
+    root: Descriptor
+
+
+class Loaded(NamedTuple):
+    """What came out of an archive, and what people should know of the rest of it."""
+
+    images: tuple[Image, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class ImageService(Protocol):
+    """Keeps images. Close it, or use it in a `with` block. `Raises` of all methods: StoreError, InvalidDocument."""
+
+    @property
+    def identity(self) -> str:
+        """Equal for two services of the same images, and for those only."""
+        ...
+
+    @property
+    def images(self) -> ImageStore:
+        """The names."""
+        ...
+
+    def listed(self) -> tuple[ListedImage, ...]:
+        """Every image by name, with what a list shows of it."""
+        ...
+
+    def reading(self, image: Image) -> AbstractContextManager[OpenImage]:
+        """The image as a graph of blobs. Not all of them need be here."""
+        ...
+
+    def save(self, images: Sequence[Image], fd: int) -> None:
+        """Writes an archive of `images`, with their names, to the descriptor `fd`. Raises: OSError, too."""
+        ...
+
+    def load(self, archive: LayoutReader, names: Sequence[Reference]) -> Loaded:
+        """Takes the only image of `archive` under `names`, or without any all images under theirs.
+
+        Raises: DriverError for an image that cannot be kept here. All images come in, or none.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
