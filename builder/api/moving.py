@@ -53,8 +53,8 @@ def move(root: Path, source: ImageService, image: Image, *, to: str, namespace: 
             else:
                 target = stack.enter_context(_open(root, to, namespace))
                 _require_other(source.identity, target.identity)
-                reader, top = stack.enter_context(source.reading(image))
-                copy_image(reader, top, target, names=[image.name], progress=sent.note)
+                opened = stack.enter_context(source.reading(image))
+                copy_image(opened.reader, opened.root, target, names=[image.name], progress=sent.note)
         except BlobNotFound as error:
             raise BlobNotFound(
                 error.message,
@@ -109,5 +109,5 @@ def _to_engine(source: ImageService, image: Image, stack: ExitStack, sent: _Sent
         raise unreachable(DEFAULT_SOCKET)
     engine = stack.enter_context(found)
     _require_other(source.identity, engine.address)
-    reader, root = stack.enter_context(source.reading(image))
-    send_image(engine, reader, root, [parse_reference(image.name)], progress=sent.note)
+    opened = stack.enter_context(source.reading(image))
+    send_image(engine, opened.reader, opened.root, [parse_reference(image.name)], progress=sent.note)

@@ -28,11 +28,11 @@ def command(settings: Settings, /, image: str, form: str, driver: str | None, *,
 
     with open_images(settings, driver) as service:
         found = find_image(service.images, image)
-        with service.reading(found) as (reader, root):
+        with service.reading(found) as opened:
             if raw:
-                click.echo(reader.read(root), nl=False)
+                click.echo(opened.reader.read(opened.root), nl=False)
                 return
-            node = inspect_image(reader, root)
+            node = inspect_image(opened.reader, opened.root)
     if form == "json":
         click.echo(msgspec.json.format(encode_json(node), indent=2))
     else:

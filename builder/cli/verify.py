@@ -11,7 +11,7 @@ import click
 
 from builder.cli.later import refused_option
 from builder.cli.report import FAILED, OK
-from builder.cli.settings import open_images
+from builder.cli.settings import driver_option, open_images
 
 if TYPE_CHECKING:
     from builder.cli.settings import Settings
@@ -30,10 +30,17 @@ _LAYOUT: Final = "oci-layout:"
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True
 )
+@driver_option
 @click.argument("image")
 @click.pass_obj
 def command(
-    settings: Settings, /, image: str, keys: tuple[str, ...], platforms: tuple[str, ...], form: str
+    settings: Settings,
+    /,
+    image: str,
+    keys: tuple[str, ...],
+    platforms: tuple[str, ...],
+    form: str,
+    driver: str | None,
 ) -> int:
     """Check IMAGE: a name of the active store, oci-layout:PATH[:TAG], or an archive FILE.tar.
 
@@ -46,7 +53,7 @@ def command(
 
     wanted, allowed = parse_platforms(platforms), [_read_key(Path(key)) for key in keys]
     with ExitStack() as stack:
-        name, root, place = _find(settings, image, stack)
+        name, root, place = _find(settings, image, driver, stack)
         findings = verify_image(place.reader, root, place=place, keys=allowed, platforms=wanted)
     match form:
         case "json":
@@ -58,20 +65,22 @@ def command(
     return FAILED if any(each.state == "failed" for each in findings) else OK
 
 
-def _find(settings: Settings, image: str, stack: ExitStack) -> tuple[str, Descriptor, SignaturePlace]:
+def _find(
+    settings: Settings, image: str, driver: str | None, stack: ExitStack
+) -> tuple[str, Descriptor, SignaturePlace]:
     """What to call the image, its root, and where its blobs and signatures are."""
     from builder.cli.image_names import find_image
     from builder.store.layout.reader import open_layout
     from exporter.attest.signing.places import LayoutPlace
-    from exporter.attest.signing.stored import StorePlace
 
     if image.startswith(_LAYOUT) or image.endswith(".tar"):
         path, tag = _split(image.removeprefix(_LAYOUT))
         reader = stack.enter_context(open_layout(Path(path), scratch=settings.root))
         return image, reader.find(tag), LayoutPlace(reader)
-    store = stack.enter_context(open_images(settings))
-    found = find_image(store, image)
-    return found.name, found.target, StorePlace(store.content, found.target.digest)
+    service = stack.enter_context(open_images(settings, driver))
+    found = find_image(service.images, image)
+    opened = stack.enter_context(service.reading(found))
+    return found.name, opened.root, opened.signatures()
 
 
 def _split(text: str) -> tuple[str, str | None]:

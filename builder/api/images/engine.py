@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from builder.store.facts import ListedImage
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import Image
+    from exporter.attest.signing.checking import SignaturePlace
 
 
 class ImagesAtEngine:
@@ -46,7 +47,13 @@ class ImagesAtEngine:
     def reading(self, image: Image) -> Iterator[OpenImage]:
         """The image as the engine saves it: it hands out no single blobs."""
         with self.images.open([image.name], scratch=self._root) as archive:
-            yield OpenImage(archive, archive.find())
+
+            def signatures() -> SignaturePlace:
+                from exporter.attest.signing.places import LayoutPlace
+
+                return LayoutPlace(archive)
+
+            yield OpenImage(archive, archive.find(), signatures)
 
     def save(self, images: Sequence[Image], fd: int) -> None:
         """Writes what `docker save` writes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from builder.store.facts import ListedImage
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import BlobReader, Image, ImageStore
+    from exporter.attest.signing.checking import SignaturePlace
 
 
 class OpenImage(NamedTuple):
-    """An image to read: what has its blobs, and its root there."""
+    """An image to read: what has its blobs, its root there, and where signatures over it are, if one asks."""
 
     reader: BlobReader
     root: Descriptor
+    signatures: Callable[[], SignaturePlace]
 
 
 class Loaded(NamedTuple):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from builder.store.facts import ListedImage
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import Image, ImageStore, Store
+    from exporter.attest.signing.checking import SignaturePlace
 
 
 class StoredImages:
@@ -50,7 +51,13 @@ class StoredImages:
     @contextmanager
     def reading(self, image: Image) -> Iterator[OpenImage]:
         """The image where it is."""
-        yield OpenImage(self._store.content, image.target)
+
+        def signatures() -> SignaturePlace:
+            from exporter.attest.signing.stored import StorePlace
+
+            return StorePlace(self._store.content, image.target.digest)
+
+        yield OpenImage(self._store.content, image.target, signatures)
 
     def save(self, images: Sequence[Image], fd: int) -> None:
         """Writes an OCI archive, signatures and all."""
