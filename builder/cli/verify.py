@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -53,8 +53,16 @@ def command(
 
     wanted, allowed = parse_platforms(platforms), [_read_key(Path(key)) for key in keys]
     with ExitStack() as stack:
-        name, root, place = _find(settings, image, driver, stack)
-        findings = verify_image(place.reader, root, place=place, keys=allowed, platforms=wanted)
+        found = _find(settings, image, driver, stack)
+        findings = verify_image(
+            found.place.reader,
+            found.root,
+            place=found.place,
+            keys=allowed,
+            platforms=wanted,
+            elsewhere=found.elsewhere,
+        )
+    name, root = found.name, found.root
     match form:
         case "json":
             click.echo(render.as_json(name, root.digest, findings))
@@ -65,10 +73,16 @@ def command(
     return FAILED if any(each.state == "failed" for each in findings) else OK
 
 
-def _find(
-    settings: Settings, image: str, driver: str | None, stack: ExitStack
-) -> tuple[str, Descriptor, SignaturePlace]:
-    """What to call the image, its root, and where its blobs and signatures are."""
+class _Found(NamedTuple):
+    """What to call the image, its root, where its blobs and signatures are, and the repository of the rest."""
+
+    name: str
+    root: Descriptor
+    place: SignaturePlace
+    elsewhere: str = ""
+
+
+def _find(settings: Settings, image: str, driver: str | None, stack: ExitStack) -> _Found:
     from builder.cli.image_names import find_image
     from builder.store.layout.reader import open_layout
     from exporter.attest.signing.places import LayoutPlace
@@ -76,11 +90,11 @@ def _find(
     if image.startswith(_LAYOUT) or image.endswith(".tar"):
         path, tag = _split(image.removeprefix(_LAYOUT))
         reader = stack.enter_context(open_layout(Path(path), scratch=settings.root))
-        return image, reader.find(tag), LayoutPlace(reader)
+        return _Found(image, reader.find(tag), LayoutPlace(reader))
     service = stack.enter_context(open_images(settings, driver))
     found = find_image(service.images, image)
     opened = stack.enter_context(service.reading(found))
-    return found.name, opened.root, opened.signatures()
+    return _Found(found.name, opened.root, opened.signatures(), opened.elsewhere)
 
 
 def _split(text: str) -> tuple[str, str | None]:

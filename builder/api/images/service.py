@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class OpenImage(NamedTuple):
-    """An image to read: what has its blobs, its root there, and where signatures over it are, if one asks."""
+    """An image to read: what has its blobs, its root there, and where signatures over it are, if one asks.
+
+    `elsewhere` is the repository that has the platforms and layers which are not here; empty: all should be.
+    """
 
     reader: BlobReader
     root: Descriptor
     signatures: Callable[[], SignaturePlace]
+    elsewhere: str = ""
 
 
 class Loaded(NamedTuple):

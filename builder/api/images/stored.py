@@ -10,6 +10,7 @@ from builder.oci.manifest import InvalidDocument
 from builder.oci.reference import parse_reference
 from builder.store.errors import BlobNotFound, DigestMismatch, InvalidLayout
 from builder.store.facts import list_images
+from builder.store.imagegraph import PARTIAL
 from builder.store.layout.archive import write_archive
 from builder.store.layout.importer import import_layout, load_layout
 from builder.store.layout.names import named_entry
@@ -57,7 +58,9 @@ class StoredImages:
 
             return StorePlace(self._store.content, image.target.digest)
 
-        yield OpenImage(self._store.content, image.target, signatures)
+        root = self._store.content.find(image.target.digest)
+        elsewhere = "" if root is None else root.labels.get(PARTIAL, "")
+        yield OpenImage(self._store.content, image.target, signatures, elsewhere)
 
     def save(self, images: Sequence[Image], fd: int) -> None:
         """Writes an OCI archive, signatures and all."""

@@ -10,28 +10,36 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from builder.oci.digest import CHUNK
-from builder.store.errors import StoreError
-from exporter.attest.verify.finding import Finding, failed, judge
+from builder.store.errors import BlobNotFound, StoreError
+from exporter.attest.verify.finding import Finding, Spot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from builder.oci.descriptor import Descriptor
     from builder.store.protocol import BlobReader
 
 _THREADS: Final = 4
+_DAMAGED: Final = "the store or the transfer damaged it, or somebody changed it: bring the image in again"
 
 
-def check_blobs(reader: BlobReader, blobs: Iterable[Descriptor]) -> Iterator[Finding]:
-    """The checks `blob` and `size` of each distinct descriptor, in the order given."""
-    distinct = {(blob.digest, blob.size): blob for blob in blobs}
+def check_blobs(
+    reader: BlobReader, blobs: Sequence[tuple[Descriptor, str]], *, elsewhere: str = ""
+) -> Iterator[Finding]:
+    """The checks `blob` and `size` of each of `blobs`, which stand beside their platforms, in that order.
+
+    `elsewhere`: the repository that has what is not here.
+    """
     # Hashing releases the interpreter, so threads share the cores.
     with ThreadPoolExecutor(_THREADS) as pool:
-        yield from pool.map(lambda blob: check_blob(reader, blob), distinct.values())
+        yield from pool.map(
+            lambda blob: check_blob(reader, blob[0], platform=blob[1], elsewhere=elsewhere), blobs
+        )
 
 
-def check_blob(reader: BlobReader, blob: Descriptor) -> Finding:
-    """Whether the blob is there, of that size and with these bytes."""
+def check_blob(reader: BlobReader, blob: Descriptor, *, platform: str = "", elsewhere: str = "") -> Finding:
+    """Whether the blob is there, of that size and with these bytes; not checked when it is `elsewhere`."""
+    spot = Spot(blob.digest, platform)
     sha256, length = hashlib.sha256(), 0
     try:
         with reader.open(blob.digest) as stream:
@@ -39,10 +47,15 @@ def check_blob(reader: BlobReader, blob: Descriptor) -> Finding:
             while chunk := stream.read(min(CHUNK, blob.size + 1 - length)):
                 sha256.update(chunk)
                 length += len(chunk)
+    except BlobNotFound as error:
+        if elsewhere:
+            return spot.skipped("blob", f"lives at {elsewhere}", hint="`dockyard pull` brings it here")
+        return spot.failed("blob", f"cannot be read: {error.message}", hint="bring the image in again, whole")
     except (StoreError, OSError) as error:
-        return failed("blob", blob.digest, f"cannot be read: {error}")
+        return spot.failed("blob", f"cannot be read: {error}", hint=_DAMAGED)
     if length != blob.size:
         many = f"more than {blob.size}" if length > blob.size else str(length)
-        return failed("size", blob.digest, f"{many} bytes, its descriptor says {blob.size}")
+        return spot.failed("size", f"{many} bytes, its descriptor says {blob.size}", hint=_DAMAGED)
     held = sha256.hexdigest() == blob.digest.hex
-    return judge("blob", held, blob.digest, f"{length} bytes" if held else "its bytes have another digest")
+    message = f"{length} bytes" if held else "its bytes have another digest"
+    return spot.judged("blob", message, held=held, hint=_DAMAGED)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from exporter.attest.signing.checking import check_signatures
 from exporter.attest.verify.blobs import check_blobs
-from exporter.attest.verify.finding import Finding, failed, judge, passed
+from exporter.attest.verify.finding import Finding, Spot
 from exporter.attest.verify.graph import Graph
-from exporter.attest.verify.statements import check_attestations
+from exporter.attest.verify.statements import Statement, check_attestations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,20 +28,21 @@ def verify_image(
     place: SignaturePlace,
     keys: Sequence[PublicKey] = (),
     platforms: Sequence[Platform] = (),
+    elsewhere: str = "",
 ) -> tuple[Finding, ...]:
     """What was checked of the image below `root`; it holds when no finding failed.
 
     `keys`: one of them must have signed the root, or every platform's manifest. `platforms` must be there.
+    `elsewhere` is the repository that has the platforms and layers which `reader` lacks; empty: they must be here.
     Raises: DockyardError when `place` cannot be asked.
     """
-    graph = Graph(reader, root)
-    known = {finding.digest for finding in graph.findings if finding.check in ("blob", "size")}
-    rest = [blob for blob in graph.blobs if blob.digest not in known]
+    graph = Graph(reader, root, elsewhere=elsewhere)
+    statements: list[Statement] = []
     return (
         *graph.findings,
-        *check_blobs(reader, rest),
+        *check_blobs(reader, graph.blobs, elsewhere=elsewhere),
         *_platforms(graph, root, platforms),
-        *check_attestations(reader, graph.images, graph.attestations),
+        *check_attestations(reader, graph, hear=statements.append),
         *_signatures(graph, root, place, keys),
     )
 
@@ -49,33 +50,42 @@ def verify_image(
 def _platforms(graph: Graph, root: Descriptor, wanted: Sequence[Platform]) -> Iterator[Finding]:
     counts = Counter(image.platform for image in graph.images)
     if not counts:
-        yield failed("image", root.digest, "there is no image in it")
+        yield Spot(root.digest).failed("image", "there is no image in it", hint="name the image, or pull it")
     for platform, count in counts.items():
         if count > 1:
-            yield failed("platform-twice", root.digest, f"{count} images for it", platform=platform)
+            yield Spot(root.digest, platform).failed("platform-twice", f"{count} images for it")
     for platform in map(str, wanted):
-        message = "is there" if platform in counts else "there is no image for it"
-        yield judge("platform-required", platform in counts, root.digest, message, platform=platform)
+        held = platform in counts
+        message = "is there" if held else "there is no image for it"
+        hint = f"the image has {', '.join(counts) or 'none'}"
+        yield Spot(root.digest, platform).judged("platform-required", message, held=held, hint=hint)
 
 
 def _signatures(
     graph: Graph, root: Descriptor, place: SignaturePlace, keys: Sequence[PublicKey]
 ) -> Iterator[Finding]:
     if not keys:
-        message = "not checked: no key was given"
-        yield Finding(check="signature", state="skipped", digest=root.digest, message=message)
+        yield Spot(root.digest).skipped(
+            "signature", "not checked: no key was given", hint="give one with --key"
+        )
         return
     # A signed index vouches for all below it; failing that, each image must have a signature of its own.
     whole = _signed(root, "", place, keys)
     images = [_signed(image.descriptor, image.platform, place, keys) for image in graph.images]
-    each = bool(images) and all(finding.state == "held" for finding in images)
-    yield from images if each and whole.state != "held" else (whole,)
+    if whole.state == "held" or not images or any(finding.state == "failed" for finding in images):
+        yield whole
+        return
+    yield from images
+    message = "by no key: which platforms there are, and what is said about them, is vouched for by nobody"
+    hint = "sign the index, or let a policy ask for signed statements"
+    yield Spot(root.digest).skipped("signature", message, hint=hint)
 
 
 def _signed(blob: Descriptor, platform: str, place: SignaturePlace, keys: Sequence[PublicKey]) -> Finding:
+    spot = Spot(blob.digest, platform)
     found = [each for each in check_signatures(place, blob, keys) if each.kind == "image"]
     held = next((each for each in found if each.holds), None)
     if held is not None and held.key is not None:
-        return passed("signature", blob.digest, f"by {held.key.origin}", platform=platform)
+        return spot.held("signature", f"by {held.key.origin}")
     reasons = "; ".join(dict.fromkeys(each.problem for each in found)) or "no signature"
-    return failed("signature", blob.digest, reasons, platform=platform)
+    return spot.failed("signature", reasons, hint="sign it with one of the keys: dockyard sign")

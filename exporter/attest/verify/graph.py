@@ -5,10 +5,10 @@ A document is parsed only after its bytes have been checked, and what is wrong i
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from builder.oci.config import ImageConfig, decode_config
 from builder.oci.descriptor import Descriptor
@@ -16,13 +16,18 @@ from builder.oci.manifest import MAX_DOCUMENT, Index, InvalidDocument, Manifest,
 from builder.oci.mediatypes import CONFIGS, INDEXES, MANIFESTS, is_layer
 from builder.store.errors import StoreError
 from builder.store.imagegraph import MAX_BLOBS, MAX_DEPTH, is_attestation
+from exporter.attest.attach import REFERENCE_DIGEST
 from exporter.attest.verify.blobs import check_blob
-from exporter.attest.verify.finding import Finding, failed, judge, passed
+from exporter.attest.verify.finding import Finding, Spot
+from exporter.attest.verify.members import TWINS, has_twins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.store.protocol import BlobReader
+
+_OLDER_REFERENCE: Final = "com.docker.reference.digest"
+_MALFORMED: Final = "no builder makes this: do not use the image, and ask where it came from"
 
 
 class ImageEntry(msgspec.Struct, frozen=True):
@@ -39,23 +44,63 @@ class ImageEntry(msgspec.Struct, frozen=True):
 
 
 class AttestationEntry(msgspec.Struct, frozen=True):
-    """What an index says about one of its images."""
+    """What an index says about one of its images: that of the digest `about`, empty when it does not say."""
 
     descriptor: Descriptor
     manifest: Manifest
 
+    @property
+    def about(self) -> str:
+        """The digest of the image."""
+        said = self.descriptor.annotations
+        return said.get(REFERENCE_DIGEST) or said.get(_OLDER_REFERENCE, "")
+
 
 class Graph:
-    """Reads the image below a root once; afterwards `images`, `attestations`, `blobs` and `findings` are set."""
+    """The image below a root, read once.
 
-    def __init__(self, reader: BlobReader, root: Descriptor) -> None:
+    `indexes` stand from the root down; `absent` are entries that are not here but `elsewhere`, by digest.
+    """
+
+    def __init__(self, reader: BlobReader, root: Descriptor, *, elsewhere: str = "") -> None:
         self._reader = reader
+        self._root = root
+        self._elsewhere = elsewhere
+        self.indexes: list[tuple[Descriptor, Index]] = []
         self.images: list[ImageEntry] = []
         self.attestations: list[AttestationEntry] = []
-        self.blobs: list[Descriptor] = []
-        self.findings: list[Finding] = []
+        self.absent: dict[str, Descriptor] = {}
+        self._findings: list[Finding] = []
+        self._parts: list[tuple[str, Descriptor]] = []
         self._seen: set[str] = set()
         self._visit(root, depth=0)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found while reading; each under the platform that its blob turned out to belong to."""
+        owners = self._owners()
+        return tuple(
+            found if found.platform else replace(found, platform=owners.get(found.digest, ""))
+            for found in self._findings
+        )
+
+    @property
+    def blobs(self) -> tuple[tuple[Descriptor, str], ...]:
+        """What manifests point at and was not read yet, with its platform: each once, unless its size differs."""
+        owners = self._owners()
+        read = {found.digest for found in self._findings if found.check in ("blob", "size")}
+        distinct = {(blob.digest, blob.size): blob for _, blob in self._parts if blob.digest not in read}
+        return tuple((blob, owners[blob.digest]) for blob in distinct.values())
+
+    def _owners(self) -> dict[str, str]:
+        """The platform of every blob below a manifest; empty for one that several have."""
+        platforms: dict[str, str] = {image.descriptor.digest: image.platform for image in self.images}
+        platforms |= {entry.descriptor.digest: platforms.get(entry.about, "") for entry in self.attestations}
+        owners: dict[str, str] = {}
+        for manifest, blob in self._parts:
+            platform = platforms.get(manifest, "")
+            owners[blob.digest] = platform if owners.get(blob.digest, platform) == platform else ""
+        return owners
 
     def _visit(self, entry: Descriptor, *, depth: int) -> None:
         if depth > MAX_DEPTH or len(self._seen) >= MAX_BLOBS:
@@ -77,7 +122,8 @@ class Graph:
             self._fail("document", entry, error.message)
 
     def _visit_index(self, index: Index, entry: Descriptor, depth: int) -> None:
-        self.findings.append(passed("document", entry.digest, f"index of {len(index.manifests)} entries"))
+        self.indexes.append((entry, index))
+        self._findings.append(Spot(entry.digest).held("document", f"index of {len(index.manifests)} entries"))
         digests: set[str] = set()
         for child in index.manifests:
             if child.digest in digests:
@@ -87,7 +133,7 @@ class Graph:
             self._visit(child, depth=depth + 1)
 
     def _visit_manifest(self, manifest: Manifest, entry: Descriptor) -> None:
-        self.blobs += (manifest.config, *manifest.layers)
+        self._parts += [(entry.digest, part) for part in (entry, manifest.config, *manifest.layers)]
         if is_attestation(entry):
             self.attestations.append(AttestationEntry(entry, manifest))
             return
@@ -105,12 +151,16 @@ class Graph:
             self._fail("document", manifest.config, error.message)
             return
         self.images.append(image)
-        self.findings += _image_findings(image)
+        self._findings += _image_findings(image)
 
     def _content(self, entry: Descriptor) -> bytes | None:
         """The bytes of a document; None, and a finding says why, when they are not what they should be."""
-        found = check_blob(self._reader, entry)
-        self.findings.append(found)
+        # Of an index some platforms may have been fetched, with what is said about them.
+        may_lack = entry.media_type in MANIFESTS and entry is not self._root
+        found = check_blob(self._reader, entry, elsewhere=self._elsewhere if may_lack else "")
+        self._findings.append(found)
+        if found.state == "skipped":
+            self.absent[entry.digest] = entry
         if found.state != "held":
             return None
         if entry.size > MAX_DOCUMENT:
@@ -118,43 +168,41 @@ class Graph:
             return None
         try:
             content = self._reader.read(entry)
-            json.loads(content.decode(), object_pairs_hook=_once)
-        except (StoreError, InvalidDocument, ValueError, RecursionError) as error:
+            if has_twins(content):
+                self._fail("document", entry, TWINS)
+                return None
+        except (StoreError, InvalidDocument, ValueError) as error:
             self._fail("document", entry, str(error))
             return None
         return content
 
     def _fail(self, check: str, entry: Descriptor, message: str) -> None:
-        self.findings.append(failed(check, entry.digest, message))
-
-
-def _once(members: list[tuple[str, object]]) -> dict[str, object]:
-    """Two readers may take different ones of two members with one name: such a document says two things."""
-    found = dict(members)
-    if len(found) != len(members):
-        raise ValueError("a JSON object has two members of one name")
-    return found
+        self._findings.append(Spot(entry.digest).failed(check, message, hint=_MALFORMED))
 
 
 def _image_findings(image: ImageEntry) -> Iterator[Finding]:
-    digest, platform, config = image.descriptor.digest, image.platform, image.config
+    spot, config = Spot(image.descriptor.digest, image.platform), image.config
     said = image.descriptor.platform
     if said is not None:
         same = (said.platform.os, said.platform.architecture, said.platform.variant) == (
             config.platform.os, config.platform.architecture, config.platform.variant,
         )  # fmt: skip
         message = (
-            "index and config agree" if same else f"the index says {said.platform}, the config {platform}"
+            "index and config agree"
+            if same
+            else f"the index says {said.platform}, the config {spot.platform}"
         )
-        yield judge("platform", same, digest, message, platform=platform)
+        yield spot.judged(
+            "platform", message, held=same, hint="the index was edited, or the image was built wrong"
+        )
     layers, diff_ids = len(image.manifest.layers), len(config.diff_ids)
     message = f"{layers} layers, {diff_ids} diff IDs"
-    yield judge("layer-count", layers == diff_ids, digest, message, platform=platform)
+    yield spot.judged("layer-count", message, held=layers == diff_ids, hint=_MALFORMED)
     if config.history:
         steps = sum(not step.empty_layer for step in config.history)
         message = f"{layers} layers, {steps} steps of the history with one"
-        yield judge("history", steps == layers, digest, message, platform=platform)
+        yield spot.judged("history", message, held=steps == layers, hint=_MALFORMED)
     for number, layer in enumerate(image.manifest.layers):
         if not is_layer(layer.media_type):
             message = f"{layer.media_type[:100]!r} is no layer"
-            yield failed("media-type", digest, message, platform=platform, path=f"$.layers[{number}]")
+            yield spot.at(f"$.layers[{number}]").failed("media-type", message, hint=_MALFORMED)

@@ -10,7 +10,7 @@ import msgspec
 from builder.oci.digest import encode_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from exporter.attest.verify.finding import Finding
 
@@ -24,7 +24,7 @@ def as_text(name: str, findings: Sequence[Finding]) -> str:
     for platform in dict.fromkeys(["", *(each.platform for each in findings)]):
         group = [each for each in findings if each.platform == platform]
         if group:
-            lines += ["", platform or "whole image", *map(_line, group)]
+            lines += ["", platform or "whole image", *(line for each in group for line in _lines(each))]
     counts = Counter(each.state for each in findings)
     verdict = "FAILED" if counts["failed"] else "verified"
     sums = f"{counts['held']} held, {counts['failed']} failed, {counts['skipped']} not checked"
@@ -47,21 +47,24 @@ def as_sarif(name: str, version: str, findings: Sequence[Finding]) -> bytes:
     return msgspec.json.format(encode_json({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}), indent=2)
 
 
-def _line(finding: Finding) -> str:
+def _lines(finding: Finding) -> Iterator[str]:
     where = finding.digest[:19] + (f" {finding.path}" if finding.path else "")
-    return f"  {_WORDS[finding.state]:<5} {finding.check:<18} {where}  {_printable(finding.message)}"
+    message = finding.message + (f" [{finding.rule}]" if finding.rule else "")
+    yield f"  {_WORDS[finding.state]:<5} {finding.check:<18} {where}  {_printable(message)}"
+    if finding.state == "failed" and finding.hint:
+        yield f"{'':<27}{_printable(finding.hint)}"
 
 
 def _result(name: str, finding: Finding) -> dict[str, object]:
     logical = {"fullyQualifiedName": f"{name}@{finding.digest}{finding.path and '#' + finding.path}"}
-    return {
+    said = f"{finding.platform}: {finding.message}" if finding.platform else finding.message
+    result: dict[str, object] = {
         "ruleId": finding.check,
         "level": "error",
-        "message": {
-            "text": f"{finding.platform}: {finding.message}" if finding.platform else finding.message
-        },
+        "message": {"text": f"{said}\n{finding.hint}" if finding.hint else said},
         "locations": [{"logicalLocations": [logical]}],
     }
+    return result | ({"properties": {"policy": finding.rule}} if finding.rule else {})
 
 
 def _printable(text: str) -> str:

@@ -2,119 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from attacked import Memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import AMD64, ARM64, image, layer
+from made import AMD64, ARM64
 
 from builder.oci.digest import Digest
-from builder.oci.reference import parse_reference
 from builder.platforms import Platform
-from builder.store.errors import BlobNotFound
-from exporter.assemble import assemble
-from exporter.attest.attach import attach
-from exporter.attest.signing.carriers import signature_layer, tag_carrier
 from exporter.attest.signing.keyfiles import generate_private_key
-from exporter.attest.signing.simplesigning import encode_payload
-from exporter.attest.statement import Attestation
 from exporter.attest.verify.engine import verify_image
 from exporter.attest.verify.render import as_json, as_sarif, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from builder.oci.descriptor import Descriptor
-
-SPDX: dict[str, Any] = {
-    "spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "x", "dataLicense": "CC0-1.0",
-    "documentNamespace": "https://example.com/x",
-    "creationInfo": {"created": "2026-01-01T00:00:00Z", "creators": ["Tool: x"]},
-    "packages": [{"SPDXID": "SPDXRef-a", "name": "a", "downloadLocation": "NOASSERTION"}],
-}  # fmt: skip
-SLSA: dict[str, Any] = {
-    "buildDefinition": {"buildType": "https://example.com/type", "externalParameters": {}},
-    "runDetails": {"builder": {"id": ""}},
-}
-
-
-class Memory:
-    """An image and its signatures in memory (`SignaturePlace` and `BlobReader`)."""
-
-    def __init__(self, *, artifact: bool = True, spdx: Any = SPDX, slsa: Any = SLSA) -> None:
-        about = [
-            Attestation(
-                predicate_type=kind, predicate=msgspec.Raw(msgspec.json.encode(predicate)), filename=filename
-            )
-            for kind, predicate, filename in (
-                ("https://spdx.dev/Document", spdx, "sbom.spdx.json"),
-                ("https://slsa.dev/provenance/v1", slsa, "provenance.json"),
-            )
-        ]
-        made = assemble([image(AMD64, layer(b"one")), image(ARM64, layer(b"two"))])
-        made = attach(made, [about, about], names=[parse_reference("app:1")], artifact=artifact)
-        self.root = made.root
-        self.signed: dict[Digest, Descriptor] = {}
-        self.blobs = {each.descriptor.digest: each.content for each in made.documents}
-        self.blobs |= {Digest.of(content): content for content in (b"one", b"two")}
-
-    is_mixed = False
-
-    @property
-    def reader(self) -> Memory:
-        return self
-
-    def carriers(self, subject: Digest) -> Sequence[Descriptor]:
-        return [self.signed[subject]] if subject in self.signed else []
-
-    def open(self, digest: Digest) -> BinaryIO:
-        if digest not in self.blobs:
-            raise BlobNotFound(f"blob {digest} is missing")
-        return io.BytesIO(self.blobs[digest])
-
-    def read(self, descriptor: Descriptor) -> bytes:
-        return self.open(descriptor.digest).read()
-
-    def put(self, content: bytes) -> dict[str, Any]:
-        self.blobs[Digest.of(content)] = content
-        return {"digest": str(Digest.of(content)), "size": len(content)}
-
-    def load(self, entry: dict[str, Any]) -> Any:
-        return json.loads(self.blobs[Digest(entry["digest"])])
-
-    def store(self, entry: dict[str, Any], document: Any) -> None:
-        entry |= self.put(json.dumps(document).encode())
-
-    def edit_index(self, change: Callable[[Any], None]) -> None:
-        root = {"digest": str(self.root.digest)}
-        index = self.load(root)
-        change(index)
-        self.store(root, index)
-        self.root = msgspec.structs.replace(self.root, digest=Digest(root["digest"]), size=root["size"])
-
-    def edit_manifest(self, position: int, change: Callable[[Any], None]) -> None:
-        def within(index: Any) -> None:
-            manifest = self.load(index["manifests"][position])
-            change(manifest)
-            self.store(index["manifests"][position], manifest)
-
-        self.edit_index(within)
-
-    def edit_blob(self, position: int, pick: Callable[[Any], Any], change: Callable[[Any], None]) -> None:
-        def within(manifest: Any) -> None:
-            document = self.load(pick(manifest))
-            change(document)
-            self.store(pick(manifest), document)
-
-        self.edit_manifest(position, within)
-
-    def failed(self, *platforms: Platform) -> set[str]:
-        found = verify_image(self, self.root, place=self, platforms=platforms)
-        return {each.check for each in found if each.state == "failed"}
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("artifact", [True, False])
@@ -251,13 +156,77 @@ def test_a_root_that_is_no_document_is_seen(content: bytes) -> None:
     assert "document" in memory.failed()
 
 
+def test_two_members_of_one_name_in_a_statement_are_seen() -> None:
+    memory = Memory()
+
+    def twice(manifest: Any) -> None:
+        content = memory.blobs[Digest(manifest["layers"][0]["digest"])]
+        manifest["layers"][0] |= memory.put(content.replace(b'"predicate":{', b'"predicate":{"name":"y",', 1))
+
+    memory.edit_manifest(2, twice)
+    assert memory.failed() == {"statement"}
+
+
+def test_an_older_config_that_lists_other_statements_is_seen() -> None:
+    memory = Memory(artifact=False)
+    memory.edit_blob(
+        2, lambda manifest: manifest["config"], lambda config: config["rootfs"]["diff_ids"].reverse()
+    )
+    assert memory.failed() == {"attestation-config"}
+
+
+def test_layers_that_live_at_a_registry_are_no_failures_and_said_so() -> None:
+    memory = Memory()
+    del memory.blobs[Digest.of(b"one")]
+    found = verify_image(memory, memory.root, place=memory, elsewhere="example.org/app")
+    skipped = [each for each in found if each.digest == Digest.of(b"one")]
+    assert [(each.state, each.message) for each in skipped] == [("skipped", "lives at example.org/app")]
+    assert not [each for each in found if each.state == "failed"]
+
+
+def test_platforms_that_live_at_a_registry_are_no_failures_but_attestations_of_those_here_are_missed() -> (
+    None
+):
+    memory = Memory()
+    entries = memory.load({"digest": memory.root.digest})["manifests"]
+    del memory.blobs[entries[1]["digest"]], memory.blobs[entries[3]["digest"]]
+    found = verify_image(memory, memory.root, place=memory, elsewhere="example.org/app")
+    assert not [each for each in found if each.state == "failed"]
+    del memory.blobs[entries[2]["digest"]]
+    found = verify_image(memory, memory.root, place=memory, elsewhere="example.org/app")
+    assert {each.check for each in found if each.state == "failed"} == {"attested"}
+
+
+def test_blobs_stand_under_the_platform_that_they_belong_to() -> None:
+    memory = Memory()
+    found = verify_image(memory, memory.root, place=memory)
+    platforms = {each.digest: each.platform for each in found if each.check == "blob"}
+    assert platforms[Digest.of(b"one")] == "linux/amd64"
+    assert platforms[Digest.of(b"two")] == "linux/arm64"
+    assert platforms[memory.root.digest] == ""
+
+
+def test_an_index_that_only_its_platforms_signatures_cover_is_said_to_be_covered_by_no_key() -> None:
+    memory, key = Memory(), generate_private_key()
+    for entry in memory.load({"digest": memory.root.digest})["manifests"][:2]:
+        memory.sign(Digest(entry["digest"]), key)
+    found = verify_image(memory, memory.root, place=memory, keys=[key.public])
+    states = {each.digest: each.state for each in found if each.check == "signature"}
+    assert sorted(states.values()) == ["held", "held", "skipped"]
+    assert states[memory.root.digest] == "skipped"
+
+
+def test_a_failure_says_what_to_do() -> None:
+    memory = Memory()
+    memory.blobs[Digest.of(b"one")] = b"two"
+    found = verify_image(memory, memory.root, place=memory)
+    assert "bring the image in again" in as_text("app:1", found)
+
+
 def _signature_states(memory: Memory, signed: Digest, *, same_key: bool) -> set[str]:
     """What the check `signature` says when the root has a signature over `signed`."""
     key, other = generate_private_key(), generate_private_key()
-    payload = encode_payload(signed, repository="app")
-    carrier = tag_carrier("signatures", memory.root, [signature_layer(payload, key.sign(payload))])
-    memory.blobs |= {each.descriptor.digest: each.content for each in carrier.documents}
-    memory.signed[memory.root.digest] = carrier.descriptor
+    memory.sign(memory.root.digest, key, over=signed)
     allowed = key.public if same_key else other.public
     found = verify_image(memory, memory.root, place=memory, keys=[allowed])
     return {each.state for each in found if each.check == "signature"}
