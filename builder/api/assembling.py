@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
 from msgspec.structs import replace
 
+from builder.cache.remote.config import INLINE
 from builder.solver.workers import in_parallel
 from exporter.assemble import Layer, PlatformImage, assemble
 from exporter.forms import form_of, variant
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from builder.api.workspace import Workspace
     from builder.graph import Target
+    from builder.oci.config import ImageConfig
     from builder.snapshot.layerdb import LayerID
     from builder.snapshot.layers import LayerBlob
     from builder.solver.solve import Solution
@@ -30,10 +33,26 @@ _PARALLEL: Final = 2
 """Layers that are compressed at once; each of them uses several threads itself."""
 
 
+class InlineCaches(Protocol):
+    """Caches that images carry in their configs."""
+
+    def payload(self, target: int, image: Sequence[Layer], *, epoch: int | None) -> bytes | None:
+        """The cache, as JSON, for the image of the `target`-th platform, of layers `image`; None: it is empty."""
+        ...
+
+
 class Assembler:
     """Makes images of one solution. `Raises` of its methods: DockyardError, Cancelled."""
 
-    def __init__(self, targets: Sequence[Target], solution: Solution, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        solution: Solution,
+        workspace: Workspace,
+        *,
+        inline: InlineCaches | None = None,
+    ) -> None:
+        self._inline = inline
         self._targets = targets
         self._stacks = solution.stacks
         self._workspace = workspace
@@ -87,8 +106,8 @@ class Assembler:
     ) -> Assembled:
         """The image of all targets, which have `layers`."""
         images = [
-            PlatformImage(platform=target.platform, config=target.config, layers=stack)
-            for target, stack in zip(self._targets, layers, strict=True)
+            PlatformImage(platform=target.platform, config=self._config(n, stack, output), layers=stack)
+            for n, (target, stack) in enumerate(zip(self._targets, layers, strict=True))
         ]
         return assemble(
             images,
@@ -97,6 +116,16 @@ class Assembler:
             multi_platform=multi_platform,
             docker_types=output.docker_types,
         )
+
+    def _config(self, target: int, layers: tuple[Layer, ...], output: ExportOptions) -> ImageConfig:
+        """The config of the target: without the cache that its base image may carry, with one of its own."""
+        config = self._targets[target].config
+        extra = {name: member for name, member in config.extra.items() if name != INLINE}
+        if self._inline is not None:
+            payload = self._inline.payload(target, layers, epoch=output.epoch)
+            if payload is not None:
+                extra[INLINE] = msgspec.Raw(payload)
+        return replace(config, extra=extra)
 
     def _inherited(self, blobs: Mapping[LayerID, LayerBlob]) -> frozenset[LayerID]:
         """The layers that the targets have from their base images: those that the config began with."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from builder.api.attesting import admitted, attestation_sources, makes_index, worthwhile
+from builder.api.cacheimports import CacheLost, imported
 from builder.api.contexts import open_context
 from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
@@ -24,15 +25,18 @@ from builder.api.remembering import Memory
 from builder.api.solving import open_tools
 from builder.api.witness import Witness
 from builder.api.workspace import open_workspace
+from builder.cache.remote.places import InlineCache
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
 from builder.solver.solve import solve
 from builder.source.origins import Origins
+from builder.store.admission import require_cache_export
 from builder.store.selection import open_daemon, open_store, require_multi_platform
 from builder.system.places import default_root
 from exporter.outputs import ExportOptions, FilesOutput, require_writable
 
 if TYPE_CHECKING:
+    from builder.api.cacheexports import InlineExporter
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions, BuildResult
     from builder.api.provenance import Account
@@ -60,11 +64,26 @@ def build(
     stream = Stream(on_event or discard)
     digest = None
     try:
-        result = _build(options, stream, cancel or threading.Event())
+        result = _build_without_lost(options, stream, cancel or threading.Event())
         digest = result.digest
     finally:
         stream.finished(digest)
     return msgspec.structs.replace(result, seconds=time.monotonic() - started)
+
+
+def _build_without_lost(options: BuildOptions, stream: Stream, cancelled: threading.Event) -> BuildResult:
+    """The build; when a cache did not deliver what it promised, again without it: what was done is known."""
+    while True:
+        try:
+            return _build(options, stream, cancelled)
+        except CacheLost as error:
+            if options.context_stream is not None:
+                # It was read, and is gone.
+                raise error.reason from None
+            left = tuple(place for place in options.cache_from if place not in error.places)
+            options = msgspec.structs.replace(options, cache_from=left)
+            # A step that fails stops all others by this; nobody else did.
+            cancelled.clear()
 
 
 def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) -> BuildResult:
@@ -77,6 +96,8 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             open_store(options.root or default_root(os.environ, uid=os.geteuid()), driver=options.driver)
         )
         require_multi_platform(store.capabilities, platforms)
+        if not all(isinstance(each.place, InlineCache) for each in options.cache_to):
+            require_cache_export(store.capabilities)
         several = len(platforms) > 1
         indexed = several or forces_index(options)
         options = worthwhile(admitted(options, store.capabilities), outputs, several=indexed)
@@ -89,6 +110,17 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
         registries = cache(lambda: open_registries(stack, cancelled))
         origins = Origins()
+        workspace = stack.enter_context(
+            imported(
+                workspace,
+                options.cache_from,
+                stream,
+                stack,
+                registries=registries,
+                origins=origins,
+                cancelled=cancelled,
+            )
+        )
         destinations = open_destinations(
             outputs,
             store,
@@ -125,9 +157,21 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             *attestation_sources(options, witness, account, stream),
         )
         export = Export(
-            targets, solution, workspace, stream, destinations, sources=sources, signer=_signer(options)
+            targets,
+            solution,
+            workspace,
+            stream,
+            destinations,
+            sources=sources,
+            signer=_signer(options),
+            inline=_inline(options, targets, solution),
         )
         exported = export.deliver(destinations.outputs, multi_platform=indexed)
+        if options.cache_to:
+            from builder.api.cacheexports import CacheExporter
+
+            caches = CacheExporter(solution, workspace, stream, stack, registries=registries, origins=origins)
+            caches.deliver(options.cache_to)
         return msgspec.structs.replace(
             exported,
             cached=solution.cached,
@@ -176,6 +220,15 @@ def _signer(options: BuildOptions) -> ImageSigner | None:
     from builder.api.signing import ImageSigner
 
     return ImageSigner(options.signing)
+
+
+def _inline(options: BuildOptions, targets: tuple[Target, ...], solution: Solution) -> InlineExporter | None:
+    """What puts a cache into the configs of images; None when nobody wants one."""
+    if not any(isinstance(each.place, InlineCache) for each in options.cache_to):
+        return None
+    from builder.api.cacheexports import InlineExporter
+
+    return InlineExporter(targets, solution)
 
 
 def _open_sboms(options: BuildOptions, inputs: Inputs, workspace: Workspace, tools: Tools) -> Sboms | None:

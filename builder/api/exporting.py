@@ -51,6 +51,7 @@ from exporter.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from builder.api.assembling import InlineCaches
     from builder.api.destinations import Destinations
     from builder.api.signing import ImageSigner
     from builder.api.workspace import Workspace
@@ -83,8 +84,12 @@ class Export:
         *,
         sources: Sequence[AttestationSource] = (),
         signer: ImageSigner | None = None,
+        inline: InlineCaches | None = None,
     ) -> None:
-        """`signer` signs images. `sources` say what is attested; none is asked before the targets are solved."""
+        """`signer` signs images; `inline` has caches to put into them.
+
+        `sources` say what is attested; none is asked before the targets are solved.
+        """
         self._sources = sources
         self._signer = signer
         self._targets = targets
@@ -92,7 +97,7 @@ class Export:
         self._workspace = workspace
         self._stream = stream
         self._destinations = destinations
-        self._assembler = Assembler(targets, solution, workspace)
+        self._assembler = Assembler(targets, solution, workspace, inline=inline)
 
     def deliver(self, outputs: Sequence[Output], *, multi_platform: bool) -> BuildResult:
         """Makes every output; the result describes the first of them that is an image.

@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal, TypeAlias
 
 import msgspec
 
+from builder.cache.remote.places import CacheExport, ImportPlace
 from builder.graph.definition import Target
 from builder.graph.operations import Network
 from builder.oci.descriptor import Descriptor
@@ -45,13 +46,13 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     `platforms` as people write them; none: this machine's. `build_contexts` maps names to what
     `--build-context` takes. `annotations` maps keys, with their optional level in front
     (`index:org.example.key`), to values. `outputs` empty: an image in the store, under `tags`.
-    `agents` maps ids to sockets of SSH agents. `no_cache_filter` are names of stages. `extra_hosts` are
-    (name, address), `ulimits` (name, soft, hard), `shm_size` is in bytes and 0 is the default. `driver` and
-    `root` None: the selected and the default one. `jobs`: how many steps run at once at most; None: what
-    the machine's cores allow. `containerd` is a daemon that goes before the selected store. `provenance` and
-    `sbom` None: no such attestation; `metadata_provenance`: the result describes how it was made, in so much
-    detail; `vcs`: what is asked of the repository around the context for both. `signing`: what goes to an image
-    store, a registry or an OCI archive is signed.
+    `agents` maps ids to sockets of SSH agents. `no_cache_filter` are names of stages. `cache_from`
+    and `cache_to` are caches elsewhere. `extra_hosts` are (name, address), `ulimits` (name, soft, hard), `shm_size`
+    is in bytes and 0 is the default. `driver` and `root` None: the selected and the default one. `jobs`: how many
+    steps run at once at most; None: what the machine's cores allow. `containerd` is a daemon that goes before the
+    selected store. `provenance` and `sbom` None: no such attestation; `metadata_provenance`: the result describes
+    how it was made, in so much detail; `vcs`: what is asked of the repository around the context for both.
+    `signing`: what goes to an image store, a registry or an OCI archive is signed.
 
     `on_error`: whether the first failure stops the build, or only the platforms that need what failed.
     `partial`: whether the platforms that were built are delivered without the others (only with "continue").
@@ -81,6 +82,8 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
     pull: bool = False
+    cache_from: tuple[ImportPlace, ...] = ()
+    cache_to: tuple[CacheExport, ...] = ()
     jobs: int | None = None
     on_error: OnError = "stop"
     partial: Partial = "refuse"

@@ -28,7 +28,7 @@ from builder.store.selection import open_store
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from builder.oci.descriptor import Descriptor
@@ -157,18 +157,13 @@ class RegistryPusher:
         """Sends the image below `root` to the repository of `name`. Raises: DockyardError."""
         label = f"pushing {name.repository}"
         self._stream.status(vertex, label)
-
-        def lend(blob: Descriptor) -> Sequence[str]:
-            origin = self._origins.repository(blob.digest)
-            return (origin.path,) if origin is not None and origin.domain == name.domain else ()
-
         push_target(
             self._store,
             self._registries,
             root,
             name,
             missing=self._origins,
-            lend=lend,
+            lend=lambda blob: self._origins.lenders(blob.digest, name),
             uploads=uploads_of(self._store.root.path),
             watch=shown_on(self._stream, vertex),
             insecure=insecure,

@@ -45,6 +45,13 @@ def exec_key(operation: Exec, base: Digest, content: Digest | None = None) -> Di
     return _key("exec", *parts) if content is None else _key("exec", *parts, content)
 
 
+def definition_key(operation: File | Exec, inputs: Sequence[Digest]) -> Digest:
+    """Names the key of a step before any content that it reads has been looked at."""
+    if isinstance(operation, File):
+        return file_definition_key(operation, inputs)
+    return exec_definition_key(operation, inputs)
+
+
 def exec_definition_key(operation: Exec, inputs: Sequence[Digest]) -> Digest:
     """Names the key of a command before anything that it mounts has been looked at."""
     return _key("exec-definition", cacheable(operation), list(inputs))

@@ -63,6 +63,10 @@ class CacheRecords:
         rows = self._database.read("SELECT layers FROM cache_records WHERE key = ?", (key,))
         return tuple(LayerID(each) for each in json.loads(rows[0][0])) if rows else None
 
+    def knows(self, key: Digest) -> bool:
+        """Whether there is a record of `key`, of use or not."""
+        return bool(self._database.read("SELECT 1 FROM cache_records WHERE key = ?", (key,)))
+
     def save(self, key: Digest, layers: tuple[LayerID, ...], *, description: str) -> None:
         """Remembers a result; one that was known under this key is replaced."""
         now = time.time()

@@ -29,7 +29,10 @@ from builder.progress.renderer import Display
 from builder.system.errors import Cancelled, DockyardError, Unsupported, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from builder.api.options import BuildOptions, BuildResult
+    from builder.cache.remote.places import CacheExport, ImportPlace
     from builder.progress.modes import Mode
     from exporter.outputs import Output
 
@@ -84,6 +87,8 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
     from builder.store.selection import environment_address
 
     attestations = requested_attestations(flags, os.environ)
+    arguments = values.build_arguments(flags.build_arg, os.environ)
+    caches = _caches(flags, arguments)
     standard_input = read_standard_input(flags.path, flags.file)
     return BuildOptions(
         context=None if flags.path == "-" else flags.path,
@@ -93,7 +98,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         build_contexts=values.build_contexts(flags.build_context),
         platforms=values.comma_separated(flags.platform),
         target=flags.target,
-        build_args=values.build_arguments(flags.build_arg, os.environ),
+        build_args=arguments,
         labels=values.assignments("--label", flags.label),
         annotations=values.assignments("--annotation", flags.annotation),
         secrets=session_values.secrets(flags.secret, os.environ),
@@ -106,6 +111,8 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         no_cache=flags.no_cache,
         no_cache_filter=values.comma_separated(flags.no_cache_filter),
         pull=flags.pull,
+        cache_from=caches[0],
+        cache_to=caches[1],
         jobs=flags.jobs,
         on_error="continue" if flags.on_error == "continue" else "stop",
         partial="allow" if flags.partial == "allow" else "refuse",
@@ -122,6 +129,17 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         metadata_provenance=metadata_provenance(os.environ) if flags.metadata_file else None,
         vcs=vcs_options(os.environ),
     )
+
+
+def _caches(
+    flags: BuildFlags, arguments: Mapping[str, str]
+) -> tuple[tuple[ImportPlace, ...], tuple[CacheExport, ...]]:
+    """Where cache comes from, and where it goes to."""
+    if not (flags.cache_from or flags.cache_to or "BUILDKIT_INLINE_CACHE" in arguments):
+        return (), ()
+    from builder.cli.cache_values import cache_exports, cache_imports
+
+    return cache_imports(flags.cache_from, os.environ), cache_exports(flags.cache_to, arguments, os.environ)
 
 
 def _mode(flags: BuildFlags) -> Mode:

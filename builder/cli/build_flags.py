@@ -10,7 +10,6 @@ from typing import Final
 import click
 import msgspec
 
-from builder.cli.later import refused_option
 from builder.progress.modes import MODES
 
 
@@ -32,6 +31,8 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     no_cache: bool
     no_cache_filter: tuple[str, ...]
     pull: bool
+    cache_from: tuple[str, ...]
+    cache_to: tuple[str, ...]
     load: bool
     push: bool
     network: str
@@ -126,8 +127,16 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
         help="Whether the platforms that were built are delivered without those that failed.",
     ),
     _many("--sign", metavar="key=FILE|env://VAR", help="Sign the image with this key; may be repeated."),
-    refused_option("--cache-from", help="Take cache from elsewhere."),
-    refused_option("--cache-to", help="Give cache to elsewhere."),
+    _many(
+        "--cache-from",
+        metavar="SPEC",
+        help="Take cache from NAME, or type=registry|local|gha|s3[,NAME=VALUE...].",
+    ),
+    _many(
+        "--cache-to",
+        metavar="SPEC",
+        help="Leave cache at NAME, or type=inline|registry|local|gha|s3[,mode=max][,NAME=VALUE...].",
+    ),
     _many("--attest", metavar="SPEC", help="An attestation: type=provenance|sbom[,NAME=VALUE...]."),
     _text("--sbom", metavar="SPEC", help="List what is in the result: true, false, or NAME=VALUE,..."),
     _text(

@@ -321,6 +321,19 @@ class Layers:
             raise SnapshotError(f"layer {layer} has a blob but no diff id")
         return LayerBlob(descriptor=found, diff_id=row.diff_id, created_ns=row.created_ns)
 
+    def found_blob(self, layer: LayerID, wanted: Format) -> LayerBlob | None:
+        """A blob that the layer has already, here or to be fetched, if it can be in the format `wanted`.
+
+        None: the layer was never a blob.
+        """
+        row = self._row(layer)
+        fitting = row.blob(wanted)
+        if fitting is None or not self._content.has(fitting.digest):
+            fitting = self._here(row) or self._fetchers.get(layer, (None,))[0]
+        if fitting is None or row.diff_id is None:
+            return None
+        return LayerBlob(descriptor=fitting, diff_id=row.diff_id, created_ns=row.created_ns)
+
     def _blob_here(self, layer: LayerID) -> tuple[LayerRow, Descriptor]:
         """The row and any blob of `layer`, brought into the content store if it is not there yet."""
         row = self._row(layer)

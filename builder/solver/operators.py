@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from builder.cache.keys import (
     EMPTY,
-    exec_definition_key,
+    definition_key,
     exec_key,
-    file_definition_key,
     file_key,
     image_key,
     merge_key,
@@ -105,7 +104,7 @@ class Operators:
                 if not content_inputs(vertex):
                     return exec_key(operation, _base_key(operation.base, keys))
                 if remembered and None not in keys:
-                    return self._records.find_definition(exec_definition_key(operation, _all_known(keys)))
+                    return self._records.find_definition(definition_key(operation, _all_known(keys)))
                 return None
             case Merge():
                 return merge_key(operation, [_known(key) for key in keys])
@@ -113,7 +112,7 @@ class Operators:
                 if not content_inputs(vertex):
                     return file_key(operation, _base_key(operation.base, keys), None)
                 if remembered and None not in keys:
-                    return self._records.find_definition(file_definition_key(operation, _all_known(keys)))
+                    return self._records.find_definition(definition_key(operation, _all_known(keys)))
                 return None
             case Local() | Http() | Git():
                 return None
@@ -133,7 +132,7 @@ class Operators:
             key = exec_key(operation, base, content)
         self.trail.note_content(vertex, key, keys, content, headers)
         if None not in keys:
-            self._records.save_definition(_definition_key(operation, _all_known(keys)), key)
+            self._records.save_definition(definition_key(operation, _all_known(keys)), key)
         return key
 
     def lookup(self, vertex: Vertex, key: Digest) -> Result | None:
@@ -142,6 +141,10 @@ class Operators:
             self._note_cached(vertex)
             return Layered(self._sources.layers(vertex.operation))
         return self._recorded(vertex, key)
+
+    def seen(self, key: Digest) -> bool:
+        """Whether a step of that key has been done before, even if its result is gone."""
+        return self._records.knows(key)
 
     def execute(
         self, vertex: Vertex, key: Digest | None, results: Sequence[Result], *, fresh: bool
@@ -254,12 +257,6 @@ class Operators:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             raise StepFailed(vertex, f"{error.strerror or error}{where}") from error
-
-
-def _definition_key(operation: File | Exec, keys: Sequence[Digest]) -> Digest:
-    if isinstance(operation, File):
-        return file_definition_key(operation, keys)
-    return exec_definition_key(operation, keys)
 
 
 def _base_key(base: int | None, keys: Sequence[Digest | None]) -> Digest:

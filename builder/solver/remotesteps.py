@@ -58,6 +58,8 @@ class RemoteSteps:
         self._cancelled = cancelled
         self.found: dict[Http | Git, str] = {}
         """What each source was found to be: the digest of a file, or the commit of a repository."""
+        self.keys: dict[Http | Git, Digest] = {}
+        """What the files of each source are remembered under."""
         self._fetched: dict[Http | Git, Layered] = {}
         self._guard = threading.Lock()
 
@@ -71,7 +73,8 @@ class RemoteSteps:
         if isinstance(operation, Git):
             files = self._check_out(operation)
         else:
-            files, self.found[operation] = self._download(operation)
+            files, digest = self._download(operation)
+            self.found[operation], self.keys[operation] = digest, _http_key(operation, digest)
         with self._guard:
             return self._fetched.setdefault(operation, files)
 
@@ -116,7 +119,7 @@ class RemoteSteps:
             # A checkout without `.git` is the same whatever name led to the commit.
             ref = operation.ref if operation.keep_git_dir else ""
             fixed = msgspec.structs.replace(operation, ref=ref, checksum="")
-            key = Digest.of(encode_json(["dockyard.v1", fixed, commit]))
+            key = self.keys[operation] = Digest.of(encode_json(["dockyard.v1", fixed, commit]))
             return self._recorded(key) or self._keep(
                 key, repository.check_out(commit), redacted(operation.remote)
             )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Operators(Protocol):
-    """What the scheduler lets others do. The first two answer at once; the others may block, on any thread."""
+    """What the scheduler lets others do. The first three answer at once; the others may block, on any thread."""
 
     def quick_key(self, vertex: Vertex, keys: Sequence[Digest | None], *, remembered: bool) -> Digest | None:
         """The key of `vertex` from those of its inputs; None when the content that it copies must be read.
@@ -44,6 +44,10 @@ class Operators(Protocol):
 
     def lookup(self, vertex: Vertex, key: Digest) -> Result | None:
         """The result that is remembered under `key`, if it can still be used; reports it as cached."""
+        ...
+
+    def seen(self, key: Digest) -> bool:
+        """Whether a step of that key has been done before, even if its result is gone."""
         ...
 
     def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
@@ -144,6 +148,13 @@ class Scheduler:
             raise
         return {task.vertex.digest: task.outcome for task in wanted if task.outcome is not None}
 
+    def known(self, vertex: Vertex) -> tuple[Digest | None, Result | None]:
+        """The key and the result of `vertex`, where solving needed to find them."""
+        task = self._tasks.get(vertex.digest)
+        if task is None:
+            return None, None
+        return task.key, None if isinstance(task.outcome, Failed) else task.outcome
+
     def _run(self) -> None:
         while True:
             while self._agenda:
@@ -227,15 +238,18 @@ class Scheduler:
         if key is not None:
             self._set_key(task, key)
             return
-        for each in task.dependents:
-            self._unsettle(each)
-        self._after_results(self._sources(task), self._find_content_key, task)
+        sources = self._sources(task)
+        if not all(isinstance(each.vertex.operation, Local) for each in sources):
+            for each in task.dependents:
+                self._unsettle(each)
+        self._after_results(sources, self._find_content_key, task)
 
     def _unsettle(self, task: _Task) -> None:
         """The key of `task` waits for content that differs from what was known, and so will those on top of it.
 
         What they copy from is then needed, but for rare luck, so it is not left for later: steps that need
-        nothing of each other run side by side.
+        nothing of each other run side by side. A result that was there once and is gone is left for later all
+        the same: what stands on it may well be there.
         """
         pending = [task]
         while pending:
@@ -250,7 +264,11 @@ class Scheduler:
     def _expect(self, task: _Task) -> None:
         task.expected = True
         if task.key_known:
-            self._agenda.append((self._want_result, task))
+            self._agenda.append((self._want_expected, task))
+
+    def _want_expected(self, task: _Task) -> None:
+        if task.key is None or task.fresh or not self._operators.seen(task.key):
+            self._want_result(task)
 
     def _find_content_key(self, task: _Task) -> None:
         keys = [each.key for each in self._inputs(task)]
@@ -272,7 +290,7 @@ class Scheduler:
         if task.started:
             self._execute_when_ready(task)
         elif task.expected:
-            self._want_result(task)
+            self._want_expected(task)
 
     # Results.
 

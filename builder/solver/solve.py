@@ -16,6 +16,7 @@ from builder.solver.operators import Operators
 from builder.solver.results import Failed, Layered, PlatformFailure
 from builder.solver.runsteps import RunSteps
 from builder.solver.scheduler import Scheduler
+from builder.solver.solved import solved_steps
 from builder.solver.workers import Workers
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from builder.solver.operators import Sources
     from builder.solver.remotesteps import RemoteSteps
     from builder.solver.results import Outcome
+    from builder.solver.solved import SolvedStep
     from builder.system.locks import KeyLocks
 
 _JOBS_PER_CORE: Final = 16
@@ -49,6 +51,7 @@ class Solution(NamedTuple):
     `targets` are those that were asked for without those of `failures`. `extras` has, for each target, the
     stacks of what was built beside it, by name.
     `remotes`: what files and repositories of the network were found to be, by digest and by commit.
+    `steps`: what is known of each step, and of what was fetched, by the digest of the vertex.
     """
 
     targets: tuple[Target, ...]
@@ -58,6 +61,7 @@ class Solution(NamedTuple):
     remotes: Mapping[Http | Git, str]
     extras: tuple[Mapping[str, tuple[LayerID, ...]], ...] = ()
     failures: tuple[PlatformFailure, ...] = ()
+    steps: Mapping[Digest, SolvedStep] = {}
 
 
 class Tools(NamedTuple):
@@ -169,6 +173,7 @@ def solve(
             {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in solved
         ),
         remotes=tools.remotes.found,
+        steps=dict(solved_steps(vertices, scheduler, tools.remotes)),
         failures=failures,
     )
 

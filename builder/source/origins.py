@@ -58,6 +58,11 @@ class Origins:
         origin = self._origins.get(digest)
         return None if origin is None else origin.repository
 
+    def lenders(self, digest: Digest, target: Reference) -> tuple[str, ...]:
+        """Other repositories of the registry of `target` that have the blob."""
+        origin = self.repository(digest)
+        return (origin.path,) if origin is not None and origin.domain == target.domain else ()
+
     def _reader(self, digest: Digest) -> BlobReader:
         origin = self._origins.get(digest)
         if origin is None:

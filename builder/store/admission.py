@@ -25,6 +25,11 @@ ATTESTATION_REFUSED: Final = (
     "Switch to a different driver, or turn on the containerd image store, and try again.\n"
     "Learn more at https://docs.docker.com/go/attestations/"
 )
+CACHE_EXPORT_REFUSED: Final = (
+    "Cache export is not supported for the {driver} driver.\n"
+    "Switch to a different driver, or turn on the containerd image store, and try again.\n"
+    "Learn more at https://docs.docker.com/go/build-cache-backends/"
+)
 
 
 def require_multi_platform(capabilities: Capabilities, platforms: Sequence[Platform]) -> None:
@@ -37,6 +42,12 @@ def require_attestations(capabilities: Capabilities) -> None:
     """Raises: DriverError on a store that holds no attestations."""
     if not capabilities.attestations:
         raise DriverError(ATTESTATION_REFUSED.format(driver=capabilities.name))
+
+
+def require_cache_export(capabilities: Capabilities) -> None:
+    """Raises: DriverError for any cache but an inline one beside a store of single-platform images."""
+    if not capabilities.multi_platform:
+        raise DriverError(CACHE_EXPORT_REFUSED.format(driver=capabilities.name))
 
 
 def require_storable(capabilities: Capabilities, reader: DocumentReader, target: Descriptor) -> None:

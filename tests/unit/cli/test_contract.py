@@ -77,8 +77,6 @@ def test_wrong_usage_ends_with_2_and_a_word_on_standard_error(
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["build", "--cache-from", "type=local,src=x", "."], "--cache-from"),
-        (["build", "--cache-to", "type=inline", "."], "--cache-to"),
         (["verify", "--policy", "p.toml", "a:1"], "--policy"),
     ],
 )

@@ -33,6 +33,7 @@ class Recorder:
         self.attempts: list[str] = []
         self.records: dict[Digest, Result] = {}
         self.definitions: dict[Digest, Digest] = {}
+        self.done: set[Digest] = set()
         self.content = "content"
         self.failing = ""
 
@@ -44,6 +45,9 @@ class Recorder:
 
     def lookup(self, vertex: Vertex, key: Digest) -> Result | None:
         return self.records.get(key)
+
+    def seen(self, key: Digest) -> bool:
+        return key in self.done
 
     def content_key(self, vertex: Vertex, keys: Sequence[Digest | None], results: Sequence[Result]) -> Digest:
         base = None if vertex.operation.base is None else keys[vertex.operation.base]
@@ -62,6 +66,7 @@ class Recorder:
         result = Layered()
         if key is not None:
             self.records[key] = result
+            self.done.add(key)
         return result
 
 
@@ -159,6 +164,26 @@ def test_stages_whose_copies_are_known_are_not_asked_although_their_records_are_
     for each in range(3):
         del operators.records[Digest.of(encode_json([run(f"s{each}").operation, []]))]
     assert solve(operators, top) == []
+
+
+def test_a_stage_made_of_files_of_the_caller_is_not_asked_although_its_records_are_gone() -> None:
+    operators = Recorder()
+    top = copy("bin", run("build", copy("src", CONTEXT)))
+    top = copy("more", run("other"), top)
+    solve(operators, top)
+    kept = operators.records.popitem()
+    operators.records.clear()
+    operators.records.update([kept])
+    operators.done.clear()
+    assert solve(operators, top) == ["context"]
+
+
+def test_a_stage_that_is_gone_is_left_alone_until_a_changed_one_shows_whether_it_is_needed() -> None:
+    operators = Recorder()
+    solve(operators, copy("other", run("other"), copy("bin", run("build"))))
+    del operators.records[Digest.of(encode_json([run("other").operation, []]))]
+    again = copy("other", run("other"), copy("bin", run("build", ignore_cache=True)))
+    assert solve(operators, again) == ["build"]
 
 
 def test_a_failing_step_ends_the_build_with_its_error() -> None:
