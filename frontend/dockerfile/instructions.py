@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 from builder.system.quoting import quote
 from frontend.dockerfile import tree
 from frontend.dockerfile.arguments import Pair, read_pairs, read_words
-from frontend.dockerfile.characters import split_blanks
+from frontend.dockerfile.characters import SPACES, split_blanks
 from frontend.dockerfile.heredocs import Heredoc, parse_marker
 from frontend.dockerfile.mounts import InvalidMount, mount_source
 from frontend.dockerfile.statement import FlagKind, Flags, Statement, StatementError, split_statement
@@ -48,6 +48,7 @@ _HEALTHCHECK_FLAGS: Final[Mapping[str, FlagKind]] = dict.fromkeys(
     ("interval", "retries", "start-interval", "start-period", "timeout"), "string"
 )
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_SPACE: Final = re.compile(f"[{SPACES}]")
 _MAX_RETRIES: Final = 2**31 - 1
 _NO_TRIGGERS: Final = ("FROM", "MAINTAINER")
 
@@ -292,7 +293,7 @@ def _maintainer(statement: Statement) -> tree.Maintainer:
 
 def _healthcheck(statement: Statement) -> tree.Healthcheck:
     statement.require_arguments(statement.rest)
-    kind, _, behind = statement.rest.partition(" ")
+    kind, _, behind = _SPACE.sub(" ", statement.rest, count=1).partition(" ")
     if kind.upper() == "NONE":
         if behind.strip():
             raise StatementError("HEALTHCHECK NONE takes no arguments")

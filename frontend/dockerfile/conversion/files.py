@@ -131,7 +131,7 @@ def _copy_source(stage: StageConversion, node: tree.Copy) -> Vertex | None:
         return stage.states[index].source
     if name == SCRATCH:
         return None
-    if context := scene.images.context(name, scene.platform):
+    if context := scene.images.context(name, scene.platform, location=node.location):
         return context_vertex(name, context, node.location)
     image = scene.images.image(name, scene.platform, location=node.location, stages=scene.stage_names)
     return image_vertex(image, f"FROM {image_name(image)}", location=node.location)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from builder.graph import Copy, Description, File, Git, Image, Local, Location, Owner, Vertex, vertex
+from builder.graph.location import LocatedError
 from builder.oci.reference import parse_reference
 from builder.system.errors import Cancelled, DockyardError
 from frontend.dockerfile.errors import DockerfileError
@@ -30,11 +31,19 @@ class Images:
         self._images: dict[tuple[str, Platform], ResolvedImage] = {}
         self._contexts: dict[tuple[str, Platform], NamedContext | None] = {}
 
-    def context(self, name: str, platform: Platform) -> NamedContext | None:
-        """The named context that stands in for `name`, if there is one."""
+    def context(self, name: str, platform: Platform, *, location: Location) -> NamedContext | None:
+        """The named context that stands in for `name`, if there is one.
+
+        Raises: DockerfileError, from what the resolver says of one that cannot be used.
+        """
         key = (name, platform)
         if key not in self._contexts:
-            self._contexts[key] = find_context(self._resolver, name, platform)
+            try:
+                self._contexts[key] = find_context(self._resolver, name, platform)
+            except (Cancelled, LocatedError):
+                raise
+            except DockyardError as error:
+                raise DockerfileError(error.message, location=location, hint=error.hint) from error
         return self._contexts[key]
 
     def image(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.oci.config import Healthcheck
 from builder.system.quoting import quote
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from frontend.dockerfile import tree
     from frontend.dockerfile.conversion.stage import StageConversion
+
+# Each number of each protocol, and as many again: a history names a port as often as the instruction does.
+_MAX_PORTS: Final = 2 * 3 * 65536
 
 
 def convert_arg(stage: StageConversion, node: tree.Arg) -> None:
@@ -104,15 +107,17 @@ def convert_user(stage: StageConversion, node: tree.User) -> None:
 
 def convert_expose(stage: StageConversion, node: tree.Expose) -> None:
     """Declares ports. Raises: DockerfileError."""
-    ports: dict[str, None] = {}
+    ports: list[str] = []
     for word in node.ports:
         # One variable can hold several ports.
         for port in stage.expand(word, node.location).split():
             try:
-                ports |= dict.fromkeys(read_ports(port))
+                ports += read_ports(port)
             except InvalidPort as error:
                 raise DockerfileError(str(error), location=node.location) from error
             stage.checks.port(port, node)
+            if len(ports) > _MAX_PORTS:
+                raise DockerfileError(f"more than {_MAX_PORTS} ports in one EXPOSE", location=node.location)
     stage.state.exposed_ports |= {port: {} for port in ports}
     stage.state.commit(f"EXPOSE {_listed(ports)}", location=node.location)
 

@@ -93,10 +93,10 @@ def _base_state(
         config = scratch_config(scene.platform)
         return StageState(config, vertex=None, platform=scene.platform, epoch=scene.epoch)
     platform = planned.platform or scene.platform
-    if context := scene.images.context(planned.image, platform):
+    location = planned.stage.origin.location
+    if context := scene.images.context(planned.image, platform, location=location):
         empty = scratch_config(platform)
         return _context_state(scene, planned, context, name=planned.image, empty=empty)
-    location = planned.stage.origin.location
     image = scene.images.image(planned.image, platform, location=location, stages=scene.stage_names)
     name = steps.name(f"FROM {image_name(image)}")
     label = scene.plan.label(planned.stage.index)

@@ -43,7 +43,8 @@ def replacement(scene: Scene, planned: PlannedStage) -> NamedContext | None:
     """The context that the caller put in the place of a whole stage."""
     if not planned.stage.name:
         return None
-    return scene.images.context(planned.stage.name, planned.platform or scene.platform)
+    location = planned.stage.origin.location
+    return scene.images.context(planned.stage.name, planned.platform or scene.platform, location=location)
 
 
 def find_needed(scene: Scene) -> Needed:
@@ -102,10 +103,10 @@ def _base_config(scene: Scene, planned: PlannedStage) -> ImageConfig | None:
     if planned.image == SCRATCH:
         return None
     platform = planned.platform or scene.platform
-    context = scene.images.context(planned.image, platform)
+    location = planned.stage.origin.location
+    context = scene.images.context(planned.image, platform, location=location)
     if context is not None:
         return context_config(context)
-    location = planned.stage.origin.location
     return scene.images.image(planned.image, platform, location=location, stages=scene.stage_names).config
 
 

@@ -25,7 +25,7 @@ class World:
 
     def __init__(self, *images: str, **configs: ContainerConfig) -> None:
         self.images = {name: ContainerConfig() for name in ("busybox", "alpine", "debian", *images)} | configs
-        self.contexts: dict[str, NamedContext] = {}
+        self.contexts: dict[str, NamedContext | DockyardError] = {}
         self.history: dict[str, ImageConfig] = {}
         self.asked: list[tuple[str, str]] = []
 
@@ -36,7 +36,10 @@ class World:
         return image(reference, platform, self.images[reference])
 
     def context(self, name: str, platform: Platform) -> NamedContext | None:
-        return self.contexts.get(name)
+        found = self.contexts.get(name)
+        if isinstance(found, DockyardError):
+            raise found
+        return found
 
 
 def image(reference: str, platform: Platform, config: ContainerConfig | None = None) -> ResolvedImage:

@@ -30,6 +30,7 @@ def test_a_check_has_its_command_and_only_the_times_that_were_given() -> None:
         ('HEALTHCHECK CMD ["a", "b c"]', ("CMD", "a", "b c")),
         ("healthcheck cmd a", ("CMD-SHELL", "a")),
         ("HEALTHCHECK none", ("NONE",)),
+        ("HEALTHCHECK\tCMD\ta", ("CMD-SHELL", "a")),
         ("HEALTHCHECK --x --interval=y NONE", ("NONE",)),
         ("HEALTHCHECK CMD a\nHEALTHCHECK NONE", ("NONE",)),
     ],

@@ -36,6 +36,7 @@ from builder.platforms import Platform
         ("CMD []", "CMD []", True),
         ('ENTRYPOINT ["a","b \\"c\\" \\u0001é"]', 'ENTRYPOINT ["a" "b \\"c\\" \\x01é"]', True),
         ("EXPOSE 80 53/udp", "EXPOSE [53/udp 80/tcp]", True),
+        ("EXPOSE 80/tcp 80", "EXPOSE [80/tcp 80/tcp]", True),
         ("VOLUME /a /b", "VOLUME [/a /b]", True),
         ('SHELL ["/bin/bash","-c"]', "SHELL [/bin/bash -c]", True),
         ("STOPSIGNAL SIGKILL", "STOPSIGNAL SIGKILL", True),
@@ -64,6 +65,11 @@ def test_a_history_that_no_reader_would_take_is_refused() -> None:
     error = failure(text)
     assert "the history of the image is larger than the limit" in error.message
     assert error.location is not None
+
+
+def test_an_instruction_that_names_more_ports_than_there_are_is_refused() -> None:
+    error = failure("FROM scratch\nEXPOSE" + " 0-65535" * 7)
+    assert "more than 393216 ports" in error.message
 
 
 def test_the_config_of_the_base_image_is_the_starting_point() -> None:

@@ -20,6 +20,7 @@ from dockerfiles import (
 
 from builder.graph import Copy, Exec, File, Image, Local
 from builder.oci.config import ContainerConfig
+from builder.system.errors import DockyardError
 from frontend import ImageContext, LocalContext, context_key
 
 
@@ -201,6 +202,17 @@ def test_a_base_that_is_a_directory_has_the_config_of_scratch() -> None:
     world.contexts["deps"] = LocalContext("deps")
     config = target("FROM deps", world).config.config
     assert (config.working_dir, bool(config.env)) == ("/", True)
+
+
+@pytest.mark.parametrize(
+    "text", ["FROM deps", "FROM x AS deps", "COPY --from=deps /a /", "RUN --mount=from=deps,target=/d x"]
+)
+def test_a_named_context_that_cannot_be_used_is_an_error_of_the_line_that_names_it(text: str) -> None:
+    world = World()
+    world.contexts["deps"] = DockyardError("no such layout", hint="make it")
+    error = failure(f"FROM scratch\n{text}", world)
+    assert (error.message, error.hint) == ("no such layout", "make it")
+    assert error.location is not None and error.location.first == 2
 
 
 def test_a_named_context_serves_copy_where_no_stage_has_the_name() -> None:
