@@ -30,6 +30,7 @@ from builder.snapshot.stack import StackView
 from builder.snapshot.streams import open_layer
 from builder.snapshot.tarwriter import write_tar
 from builder.snapshot.tree import TreeLayer, tree_nodes
+from builder.snapshot.unchanged import set_unchanged_aside
 from builder.snapshot.unpack import materialize, unpack_layer
 
 if TYPE_CHECKING:
@@ -123,8 +124,12 @@ class Layers:
                 self._recipes[layer] = nodes
             return layer
 
-    def adopt(self, upper: Path) -> LayerID:
-        """Makes the directory that a step has filled, on the file system of the trees, a layer."""
+    def adopt(self, upper: Path, *, over: Sequence[LayerID] = ()) -> LayerID:
+        """Makes the directory that a step has filled, on the file system of the trees, a layer.
+
+        `over` are the layers below, lowest first, whose trees are there. Raises: OSError.
+        """
+        set_unchanged_aside(upper, [self.tree_path(each) for each in reversed(over)])
         layer = self._new()
         os.rename(upper, self._paths.trees / str(layer))
         self._table.set_tree(layer)
@@ -212,9 +217,12 @@ class Layers:
     def trees(self, layers: Sequence[LayerID]) -> tuple[str, ...]:
         """Names of the trees of `layers`, lowest first, relative to the directory of all trees.
 
+        A layer that is there several times is named where it is uppermost: an overlay refuses to have one
+        directory twice, and all that the lower one says, the upper one says again.
         Raises: DockyardError, Cancelled.
         """
-        return tuple(self._tree(layers[: n + 1]) for n in range(len(layers)))
+        names = [self._tree(layers[: n + 1]) for n in range(len(layers))]
+        return tuple(name for n, name in enumerate(names) if name not in names[n + 1 :])
 
     def tree_path(self, layer: LayerID) -> Path:
         """Where the tree of a layer lies that was adopted."""

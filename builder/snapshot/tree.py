@@ -16,6 +16,7 @@ from builder.snapshot.entry import Entry, Node
 from builder.snapshot.errors import SnapshotError
 from builder.snapshot.links import LinkedContent
 from builder.snapshot.treewriter import OPAQUE_XATTR
+from builder.snapshot.unchanged import UNCHANGED_XATTR
 
 if TYPE_CHECKING:
     import os
@@ -74,7 +75,7 @@ class TreeLayer:
 
 
 def tree_nodes(path: Path) -> Iterator[Node]:
-    """All that stands in the tree at `path`, sorted for a layer's tar; sockets are left out.
+    """All of the tree at `path` that its layer holds, sorted for a tar; sockets are left out.
 
     The first name of a file with several is the file, later ones are hard links to it.
     Raises: OSError; SnapshotError for a tree that does not hold what it shows.
@@ -92,7 +93,7 @@ def tree_nodes(path: Path) -> Iterator[Node]:
         here = f"{parents[-1]}/{name}" if parents[-1] else name
         status = directory.lstat(here)
         node = _node(directory, here, status)
-        if node is None:
+        if node is None or (node.entry.kind == "dir" and UNCHANGED_XATTR in directory.xattrs(here)):
             continue
         yield _named(node, status, first_names)
         if node.entry.kind == "dir":

@@ -96,7 +96,7 @@ class RunSteps:
                 raise ProcessFailed(vertex, operation, error.message, hint=error.hint) from error
         if exit_code != 0:
             raise ProcessFailed(vertex, operation, f"exit code: {exit_code}", exit_code=exit_code)
-        return self._layers.adopt(upper)
+        return self._layers.adopt(upper, over=base.layers)
 
     def _reveal(self, operation: Exec) -> tuple[tuple[SecretFile, ...], tuple[tuple[str, str], ...]]:
         """The values of the secrets that a command may read, as files and as variables."""

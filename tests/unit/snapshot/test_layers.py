@@ -127,6 +127,12 @@ def test_a_tree_holds_what_the_recipe_says(bench: Bench) -> None:
 
 
 @pytest.mark.root
+def test_the_tree_of_a_layer_that_is_there_twice_is_named_where_it_is_uppermost(bench: Bench) -> None:
+    twice, other = bench.layers.recipe(NODES), bench.layers.recipe(NODES[:1])
+    assert bench.layers.trees([twice, other, twice]) == (str(other), str(twice))
+
+
+@pytest.mark.root
 def test_a_blob_written_by_one_process_is_a_tree_for_another(bench: Bench) -> None:
     layer = bench.layers.recipe(NODES)
     bench.layers.blob(layer, GZIP)
