@@ -113,11 +113,9 @@ class Unpacker:
         self._clear_directory(path)
         node = Node(msgspec.structs.replace(first.entry, path=path), first.content)
         target.files[path] = node
-        # Links to links and devices exist, but two of them are as good as one with two names.
-        group = target.groups.setdefault(first_path, object()) if first.entry.kind == "file" else None
-        if group is not None:
-            target.groups[path] = group
-            self._pending.put(first, group=group)
+        group = target.groups.setdefault(first_path, object())
+        target.groups[path] = group
+        self._pending.put(first, group=group)
         self._pending.put(node, group=group)
 
     def _clear_directory(self, path: str) -> None:
@@ -141,7 +139,13 @@ class Unpacker:
     def _owned(self, entry: Entry, path: str) -> Entry:
         ids = self._ids or Ids(entry.uid, entry.gid)
         return msgspec.structs.replace(
-            entry, path=path, uid=ids.uid, gid=ids.gid, xattrs=portable(entry.xattrs)
+            entry,
+            path=path,
+            uid=ids.uid,
+            gid=ids.gid,
+            # As BuildKit does it: what an archive says is older than the epoch is as old as that.
+            mtime_ns=max(entry.mtime_ns, 0),
+            xattrs=portable(entry.xattrs),
         )
 
     def _lay_out(self, payload: Payload) -> Content:

@@ -184,6 +184,21 @@ def test_hard_links_devices_and_links_are_unpacked(tmp_path: Path) -> None:
     ]
 
 
+def test_several_names_of_a_link_stay_one_link(tmp_path: Path) -> None:
+    content = archive(member("a", tarfile.SYMTYPE, linkname="t"), member("b", tarfile.LNKTYPE, linkname="a"))
+
+    entries = [node.entry for node in add(content, tmp_path).nodes[2:]]
+
+    assert [(each.path, each.kind, each.link) for each in entries] == [
+        ("x/a", "symlink", "t"),
+        ("x/b", "hardlink", "x/a"),
+    ]
+
+
+def test_times_before_the_epoch_become_the_epoch(tmp_path: Path) -> None:
+    assert add(archive(member("f", mtime=-5)), tmp_path)["x/f"].mtime_ns == 0
+
+
 @pytest.mark.parametrize("name", ["../f", "a/../../f"])
 def test_name_that_leads_out_of_the_archive_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidLayer):
