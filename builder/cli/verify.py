@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.image_places import open_place
 from builder.cli.later import refused_option
 from builder.cli.report import FAILED, OK
-from builder.cli.settings import driver_option, open_images
+from builder.cli.settings import driver_option
 
 if TYPE_CHECKING:
     from builder.cli.settings import Settings
-    from builder.oci.descriptor import Descriptor
-    from exporter.attest.signing.checking import SignaturePlace
     from exporter.attest.signing.keys import PublicKey
-
-_LAYOUT: Final = "oci-layout:"
 
 
 @click.command("verify", params=[refused_option("--policy", help="Rules that the image must satisfy.")])
@@ -53,7 +49,7 @@ def command(
 
     wanted, allowed = parse_platforms(platforms), [_read_key(Path(key)) for key in keys]
     with ExitStack() as stack:
-        found = _find(settings, image, driver, stack)
+        found = open_place(settings, image, driver, stack)
         findings = verify_image(
             found.place.reader,
             found.root,
@@ -71,38 +67,6 @@ def command(
         case _:
             click.echo(render.as_text(f"{name}  {root.digest}", findings), nl=False)
     return FAILED if any(each.state == "failed" for each in findings) else OK
-
-
-class _Found(NamedTuple):
-    """What to call the image, its root, where its blobs and signatures are, and the repository of the rest."""
-
-    name: str
-    root: Descriptor
-    place: SignaturePlace
-    elsewhere: str = ""
-
-
-def _find(settings: Settings, image: str, driver: str | None, stack: ExitStack) -> _Found:
-    from builder.cli.image_names import find_image
-    from builder.store.layout.reader import open_layout
-    from exporter.attest.signing.places import LayoutPlace
-
-    if image.startswith(_LAYOUT) or image.endswith(".tar"):
-        path, tag = _split(image.removeprefix(_LAYOUT))
-        reader = stack.enter_context(open_layout(Path(path), scratch=settings.root))
-        return _Found(image, reader.find(tag), LayoutPlace(reader))
-    service = stack.enter_context(open_images(settings, driver))
-    found = find_image(service.images, image)
-    opened = stack.enter_context(service.reading(found))
-    return _Found(found.name, opened.root, opened.signatures(), opened.elsewhere)
-
-
-def _split(text: str) -> tuple[str, str | None]:
-    """A path and the tag behind it; a colon that is part of the path stays there."""
-    if os.path.exists(text):
-        return text, None
-    path, colon, tag = text.rpartition(":")
-    return (path, tag) if colon and "/" not in tag else (text, None)
 
 
 def _read_key(path: Path) -> PublicKey:
