@@ -40,6 +40,7 @@ class _Commands(LazyGroup):
         "sign": ("builder.cli.sign", "Sign an image and what is said of it"),
         "generate-key-pair": ("builder.cli.generate_key_pair", "Make a key to sign with"),
         "imagetools": ("builder.cli.imagetools", "Work on images at registries"),
+        "attest": ("builder.cli.attest", "Show what is said about images"),
         "verify": ("builder.cli.verify", "Check an image's attestations"),
         "store": ("builder.cli.store", "Choose and tend image stores"),
         "doctor": ("builder.cli.doctor", "Say what this machine has and lacks"),

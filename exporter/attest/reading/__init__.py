@@ -1,0 +1,1 @@
+"""What attestations say, whoever wrote them: read for people and compared, not judged."""
