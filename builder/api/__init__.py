@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from builder.api.building import build
     from builder.api.failing import PlatformsFailed
     from builder.api.options import BuildOptions, BuildResult, PlatformResult, Secret
+    from builder.api.run_plan import RunWishes
     from builder.api.running import run_image
     from builder.api.storage import check_store, collect_garbage
     from exporter.outputs import (
@@ -36,6 +37,7 @@ _HOMES: Final = {
     "LocalOutput": "exporter.outputs",
     "OciOutput": "exporter.outputs",
     "PlatformResult": "builder.api.options",
+    "RunWishes": "builder.api.run_plan",
     "PlatformsFailed": "builder.api.failing",
     "Secret": "builder.api.options",
     "TarOutput": "exporter.outputs",
@@ -57,6 +59,7 @@ __all__ = [
     "OciOutput",
     "PlatformResult",
     "PlatformsFailed",
+    "RunWishes",
     "Secret",
     "TarOutput",
     "build",

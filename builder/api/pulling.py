@@ -38,13 +38,11 @@ from builder.store.imagegraph import (
     read_document,
     resolve_platform,
 )
-from builder.store.selection import open_store
 from exporter.attest.signing.places import RegistryPlace
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
     from builder.platforms import Platform
     from builder.progress.events import EventSink
@@ -63,16 +61,15 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pull(
-    root: Path,
+    store: Store,
     name: str,
     *,
     platforms: Sequence[Platform] | None,
-    driver: str | None = None,
     signatures: bool = False,
     on_event: EventSink | None = None,
     cancel: threading.Event | None = None,
 ) -> Pulled:
-    """Fetches the image `name` into the store of the state root `root`, for `platforms`; None: for all.
+    """Fetches the image `name` into `store`, for `platforms`; None: for all.
 
     `signatures`: with those that the registry has over it and its platforms.
     Raises: RegistryError, StoreError, InvalidDocument, InvalidReference, Cancelled; nothing has a new name then.
@@ -83,7 +80,6 @@ def pull(
     digest = None
     with ExitStack() as stack:
         stack.callback(lambda: stream.finished(digest))
-        store = stack.enter_context(open_store(root, driver=driver))
         registries = stack.enter_context(Registries(os.environ, cancelled=cancel))
         with stream.vertex(vertex, f"pulling {reference}"):
             pulled = pull_image(

@@ -24,7 +24,6 @@ from builder.registry.sources import lenders, note_source
 from builder.registry.uploads import Uploads
 from builder.registry.watching import unwatched
 from builder.store.errors import ImageNotFound
-from builder.store.selection import open_store
 
 if TYPE_CHECKING:
     import threading
@@ -42,14 +41,14 @@ if TYPE_CHECKING:
 
 
 def push(
-    root: Path,
+    store: Store,
     name: str,
     *,
-    driver: str | None = None,
+    uploads: Uploads,
     on_event: EventSink | None = None,
     cancel: threading.Event | None = None,
 ) -> Pushed:
-    """Sends the image that has `name` in the store of the state root `root` to the registry of that name.
+    """Sends the image that has `name` in `store` to the registry of that name.
 
     Raises: ImageNotFound, RegistryError, StoreError, InvalidReference, Cancelled.
     """
@@ -59,7 +58,6 @@ def push(
     digest = None
     with ExitStack() as stack:
         stack.callback(lambda: stream.finished(digest))
-        store = stack.enter_context(open_store(root, driver=driver))
         image = store.images.find(str(reference))
         if image is None:
             raise ImageNotFound(
@@ -73,7 +71,7 @@ def push(
                 registries,
                 image.target,
                 reference,
-                uploads=uploads_of(store.root.path),
+                uploads=uploads,
                 watch=shown_on(stream, vertex),
             )
         digest = pushed.root.digest

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 
 from builder.api.destinations import open_registries
 from builder.api.remainder import whole_image
+from builder.api.run_plan import plan_run
 from builder.api.workspace import open_workspace
 from builder.executor import Executor
+from builder.platforms import host_platform
 from builder.source.images import Images
 from builder.store.imagegraph import resolve_platform
 from builder.system.errors import UsageError
+from builder.system.rights import require_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from builder.graph import Exec
-    from builder.oci.config import ImageConfig
+    from builder.api.run_plan import RunWishes
     from builder.oci.descriptor import Descriptor
-    from builder.platforms import Platform
     from builder.store.containerd.store import ContainerdStore
     from builder.store.embedded import EmbeddedStore
     from builder.store.protocol import BlobReader
@@ -32,21 +31,17 @@ if TYPE_CHECKING:
 def run_image(
     store: EmbeddedStore,
     image: Descriptor,
+    wishes: RunWishes,
     *,
-    platform: Platform,
     daemon: ContainerdStore | None = None,
-    plan: Callable[[ImageConfig], Exec],
-    interactive: bool = False,
-    terminal: bool = False,
     allow: frozenset[str] = frozenset({"network.host"}),
 ) -> int:
-    """Runs the program that `plan` finds in the config of `image` for `platform`; returns its exit code.
+    """Runs the program of `image` that `wishes` ask for; returns its exit code.
 
-    It has this process's output streams, and with `interactive` its standard input; `terminal` insists on a
-    terminal there. Raises: DockyardError, Cancelled.
+    It has this process's output streams. Raises: RootRequired, DockyardError, Cancelled.
     """
-    if terminal and not sys.stdin.isatty():
-        raise UsageError("the input device is not a TTY", hint="leave -t out")
+    require_root("run")
+    require_terminal(wishes)
     cancelled = threading.Event()
     with ExitStack() as stack:
         workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
@@ -56,17 +51,23 @@ def run_image(
         if daemon is None:
             registries = cache(lambda: open_registries(stack, cancelled))
             reader = whole_image(workspace.lease.content, image, registries)
-        found = resolve_platform(reader, image, platform)
+        found = resolve_platform(reader, image, wishes.platform or host_platform())
         trees = workspace.layers.trees(images.register(found, images.fetcher(reader)))
         executor = Executor(trees_dir=workspace.paths.trees, run_dir=workspace.runtime, allow=allow)
         stack.enter_context(executor)
-        source = sys.stdin.fileno() if interactive else _nothing(stack)
+        source = sys.stdin.fileno() if wishes.interactive else _nothing(stack)
         return executor.attach(
-            plan(found.config),
+            plan_run(found.config, wishes),
             tuple(reversed(trees)),
             streams=(source, sys.stdout.fileno(), sys.stderr.fileno()),
             cancelled=cancelled,
         )
+
+
+def require_terminal(wishes: RunWishes) -> None:
+    """Raises: UsageError, when a terminal is wished for and there is none."""
+    if wishes.terminal and not sys.stdin.isatty():
+        raise UsageError("the input device is not a TTY", hint="leave -t out")
 
 
 def _nothing(stack: ExitStack) -> int:

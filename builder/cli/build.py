@@ -21,18 +21,19 @@ from builder.cli.attest_values import (
 from builder.cli.build_flags import PARAMETERS, BuildFlags
 from builder.cli.call import answer, read_call
 from builder.cli.report import FAILED, INTERRUPTED, print_error, print_line
-from builder.cli.settings import Settings, require_root
 from builder.cli.signing_values import signing_options
 from builder.cli.standard_input import read_standard_input
 from builder.progress.modes import choose_mode, open_renderer
 from builder.progress.renderer import Display
 from builder.system.errors import Cancelled, DockyardError, Unsupported, UsageError
+from builder.system.rights import require_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from builder.api.options import BuildOptions, BuildResult
     from builder.cache.remote.places import CacheExport, ImportPlace
+    from builder.cli.settings import Settings
     from builder.progress.modes import Mode
     from exporter.outputs import Output
 

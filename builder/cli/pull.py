@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from builder.cli.settings import driver_option, open_images
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,9 +26,7 @@ _ALL: Final = "all"
 @click.option("--signatures", is_flag=True, help="Fetch the signatures over it, too.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the name.")
 @click.option("--progress", metavar="MODE", default="auto", help="How progress is shown.")
-@click.option(
-    "--driver", type=click.Choice(["containerd", "docker", "classic"]), help="The image store to write to."
-)
+@driver_option
 @click.argument("name", metavar="NAME[:TAG|@DIGEST]")
 @click.pass_obj
 def command(
@@ -41,16 +41,16 @@ def command(
     quiet: bool,
 ) -> None:
     """Fetch an image from its registry into the active store."""
-    from builder.api.pulling import pull
     from builder.progress.modes import choose_mode, open_renderer
     from builder.progress.renderer import Display
 
     platforms = _platforms(platform)
     mode = "quiet" if quiet else choose_mode(progress, os.environ, is_terminal=sys.stderr.isatty())
-    with Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display:
-        pulled = pull(
-            settings.root, name, platforms=platforms, driver=driver, signatures=signatures, on_event=display
-        )
+    with (
+        open_images(settings, driver) as service,
+        Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display,
+    ):
+        pulled = service.pull(name, platforms=platforms, signatures=signatures, on_event=display)
     if not quiet:
         status = "Downloaded newer image for" if pulled.changed else "Image is up to date for"
         click.echo(f"Digest: {pulled.target.digest}\nStatus: {status} {pulled.reference.familiar}")

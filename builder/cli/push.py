@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.settings import driver_option, open_images
+
 if TYPE_CHECKING:
     from builder.cli.settings import Settings
 
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
 @click.command("push")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the name.")
 @click.option("--progress", metavar="MODE", default="auto", help="How progress is shown.")
-@click.option(
-    "--driver", type=click.Choice(["containerd", "docker", "classic"]), help="The image store to read."
-)
+@driver_option
 @click.argument("name", metavar="NAME[:TAG]")
 @click.pass_obj
 def command(settings: Settings, /, name: str, progress: str, driver: str | None, *, quiet: bool) -> None:
@@ -25,18 +25,18 @@ def command(settings: Settings, /, name: str, progress: str, driver: str | None,
 
     Only what the registry lacks is sent. A push that was interrupted may be repeated: what had arrived stays.
     """
-    from builder.api.pushing import push
     from builder.oci.reference import parse_reference
     from builder.progress.modes import choose_mode, open_renderer
     from builder.progress.renderer import Display
 
     mode = "quiet" if quiet else choose_mode(progress, os.environ, is_terminal=sys.stderr.isatty())
     reference = parse_reference(name)
-    with Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display:
-        pushed = push(settings.root, name, driver=driver, on_event=display)
+    with (
+        open_images(settings, driver) as service,
+        Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display,
+    ):
+        pushed = service.push(name, on_event=display)
     if quiet:
         click.echo(str(reference))
     else:
-        click.echo(
-            f"{reference.tag or reference.path}: digest: {pushed.root.digest} size: {pushed.root.size}"
-        )
+        click.echo(f"{reference.tag or reference.path}: digest: {pushed.digest} size: {pushed.size}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
-from builder.cli.settings import Settings, require_root
+from builder.cli.settings import open_images
 
 if TYPE_CHECKING:
-    from builder.cli.run_plan import RunWishes
+    from builder.api.run_plan import RunWishes
+    from builder.cli.settings import Settings
 
 _PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     click.Option(
@@ -59,36 +59,19 @@ def command(settings: Settings, /, **words: object) -> int:
 
     What the program writes to its file system is thrown away.
     """
-    from builder.api import run_image
     from builder.cli.image_names import find_image
-    from builder.cli.run_plan import plan_run
-    from builder.platforms import host_platform, parse_platform
-    from builder.store.selection import environment_address, open_daemon, open_store
 
     flags = msgspec.convert(words, RunFlags)
-    platform = parse_platform(flags.platform) if flags.platform else host_platform()
     wishes = read_wishes(flags)
-    require_root("run")
-    with ExitStack() as stack:
-        store = stack.enter_context(open_store(settings.root, driver=flags.driver))
-        daemon = open_daemon(store.root, driver=flags.driver, address=environment_address(os.environ))
-        if daemon is not None:
-            stack.enter_context(daemon)
-        return run_image(
-            store,
-            find_image((daemon or store).images, flags.image).target,
-            platform=platform,
-            daemon=daemon,
-            plan=lambda config: plan_run(config, wishes),
-            interactive=flags.interactive,
-            terminal=flags.tty,
-        )
+    with open_images(settings, flags.driver) as service:
+        return service.run(find_image(service.images, flags.image), wishes)
 
 
 def read_wishes(flags: RunFlags) -> RunWishes:
     """What the flags and the environment ask of the container. Raises: UsageError."""
+    from builder.api.run_plan import RunWishes, environment_words
     from builder.cli.build_values import network
-    from builder.cli.run_plan import RunWishes, environment_words
+    from builder.platforms import parse_platform
 
     return RunWishes(
         args=flags.args,
@@ -98,4 +81,7 @@ def read_wishes(flags: RunFlags) -> RunWishes:
         user=flags.user,
         network=network(flags.network),
         hostname=flags.hostname,
+        platform=parse_platform(flags.platform) if flags.platform else None,
+        interactive=flags.interactive,
+        terminal=flags.tty,
     )

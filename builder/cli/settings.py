@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from builder.system.errors import DockyardError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.api.images.service import ImageService
-
-
-class RootRequired(DockyardError):
-    """The command needs rights that only root has."""
 
 
 class Settings(NamedTuple):
@@ -42,12 +36,3 @@ def open_images(settings: Settings, driver: str | None = None) -> ImageService:
     from builder.api.images.opening import open_images
 
     return open_images(settings.root, driver=driver, environ=os.environ)
-
-
-def require_root(command: str) -> None:
-    """Raises: RootRequired, unless this process may mount file systems and start containers."""
-    if os.geteuid() != 0:
-        raise RootRequired(
-            f"dockyard {command} must run as root: it mounts file systems and starts containers",
-            hint=f"try: sudo dockyard {command}",
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, /, form: str) -> None:
     """Describe the active store: where it is, what it can hold, what it holds."""
+    from builder.api.stores import list_stores
     from builder.oci.digest import encode_json
     from builder.progress.units import format_bytes
-    from builder.store.selection import open_store, summarize
 
-    with open_store(settings.root) as store:
-        active = next(each for each in summarize(store.root, store.database) if each.active)
+    active = next(each for each in list_stores(settings.root, os.environ) if each.active)
     if form == "json":
         click.echo(encode_json(active).decode())
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ def command(settings: Settings, /, name: str, address: str | None, namespace: st
 
     Without --address the store is dockyard's own, in the state root.
     """
+    from builder.api.stores import list_stores
     from builder.store.root import open_root
     from builder.store.selection import use_driver
 
@@ -34,8 +36,9 @@ def command(settings: Settings, /, name: str, address: str | None, namespace: st
         return
     if namespace is not None:
         raise click.UsageError("--namespace needs --address")
-    driver = use_driver(root, name)
-    click.echo(f"{driver.name}: {driver.store}")
+    use_driver(root, name)
+    active = next(each for each in list_stores(root.path, os.environ) if each.active)
+    click.echo(f"{active.driver.name}: {active.driver.store}")
 
 
 def _daemon(address: str, namespace: str | None) -> tuple[Address, str]:

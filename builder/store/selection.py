@@ -185,15 +185,20 @@ def open_store(path: Path, *, driver: str | None = None, schemas: Sequence[Schem
     return EmbeddedStore(root, database, chosen.namespace, chosen.capabilities)
 
 
-def summarize(root: Root, database: Database) -> tuple[StoreSummary, ...]:
-    """Every store of the state root, in the order in which drivers are listed. Raises: StoreError."""
+def summarize(root: Root, database: Database, address: Address | None = None) -> tuple[StoreSummary, ...]:
+    """Every store of the state root, in the order in which drivers are listed, and the daemon that is selected.
+
+    `address` goes before the one that was chosen. Raises: StoreError.
+    """
     choice = _choice(root)
     active = find_driver(choice.active)
+    address = address or choice.address
+    at_daemon = active == CONTAINERD and address is not None
     embedded = tuple(
-        _summarize_embedded(database, driver, active=driver == active and choice.address is None)
+        _summarize_embedded(database, driver, active=driver == active and not at_daemon)
         for driver in DRIVERS.values()
     )
-    return embedded if choice.address is None else (*embedded, _summarize_daemon(choice.address))
+    return embedded if address is None else (*embedded, _summarize_daemon(address, active=at_daemon))
 
 
 def _summarize_embedded(database: Database, driver: Driver, *, active: bool) -> StoreSummary:
@@ -204,7 +209,7 @@ def _summarize_embedded(database: Database, driver: Driver, *, active: bool) -> 
     return StoreSummary(driver=driver, active=active, images=len(names), size=int(size[0][0]), names=names)
 
 
-def _summarize_daemon(address: Address) -> StoreSummary:
+def _summarize_daemon(address: Address, *, active: bool) -> StoreSummary:
     from builder.store.containerd.store import ContainerdStore
 
     def described(version: str) -> Driver:
@@ -216,14 +221,14 @@ def _summarize_daemon(address: Address) -> StoreSummary:
             names = tuple(image.name for image in store.images.all())
             return StoreSummary(
                 driver=described(store.version),
-                active=True,
+                active=active,
                 images=len(names),
                 size=sum(blob.size for blob in store.content.walk()),
                 names=names,
             )
     except ConnectionLost:
         # The list is how people find out; it must not fail with the daemon.
-        return StoreSummary(driver=described("(does not answer)"), active=True, images=0, size=0)
+        return StoreSummary(driver=described("(does not answer)"), active=active, images=0, size=0)
 
 
 def _choice(root: Root) -> _Choice:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from builder.api.images.sending import send_image
-from builder.api.images.service import Loaded, OpenImage
-from builder.store.admission import require_storable
+from builder.api.images.service import Delivered, Loaded, OpenImage
+from builder.api.pulling import Pulled
+from builder.api.running import require_terminal
+from builder.oci.digest import Digest
+from builder.oci.reference import parse_reference
+from builder.progress.stream import Stream, discard
+from builder.store.admission import require_multi_platform, require_storable
+from builder.store.engine.containers import ContainerWishes, Streams, run_container
 from builder.store.engine.images import EngineImages
+from builder.store.engine.transfers import pull_by_engine, push_by_engine
 from builder.store.errors import InvalidLayout
+from builder.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from builder.api.run_plan import RunWishes
     from builder.oci.descriptor import Descriptor
     from builder.oci.reference import Reference
+    from builder.platforms import Platform
+    from builder.progress.events import EventSink
     from builder.store.engine.engine import Engine
+    from builder.store.engine.transfers import Step
     from builder.store.facts import ListedImage
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import Image
@@ -69,6 +82,54 @@ class ImagesAtEngine:
         loaded = tuple(self.images.get(str(name)) for _, given in wanted for name in given)
         return Loaded(loaded, tuple(_lost_signatures(archive, wanted)))
 
+    def pull(
+        self,
+        name: str,
+        *,
+        platforms: Sequence[Platform] | None,
+        signatures: bool = False,
+        on_event: EventSink | None = None,
+    ) -> Pulled:
+        """Has the engine fetch the image, a platform at a time. It fetches no signatures."""
+        if signatures:
+            raise UsageError("a Docker Engine keeps no signatures", hint="leave --signatures out")
+        if platforms is None:
+            raise UsageError("a Docker Engine fetches no `all` platforms", hint="name them: --platform LIST")
+        require_multi_platform(self._engine.capabilities, platforms)
+        reference = parse_reference(name)
+        changed = False
+        with _shown(f"pulling {reference}", on_event) as report:
+            for platform in platforms:
+                new = pull_by_engine(self._engine, reference, platform=platform, report=report)
+                changed = changed or new
+        return Pulled(reference=reference, target=self.images.get(str(reference)).target, changed=changed)
+
+    def push(self, name: str, *, on_event: EventSink | None = None) -> Delivered:
+        """Has the engine send the image."""
+        reference = parse_reference(name)
+        with _shown(f"pushing {reference}", on_event) as report:
+            sent = push_by_engine(self._engine, reference, report=report)
+        return Delivered(sent.digest, sent.size)
+
+    def run(self, image: Image, wishes: RunWishes) -> int:
+        """Runs a program in a container of the engine's, which is removed afterwards."""
+        require_terminal(wishes)
+        sys.stdout.flush()
+        asked = ContainerWishes(
+            args=wishes.args,
+            entrypoint=wishes.entrypoint,
+            env=wishes.env,
+            cwd=wishes.cwd,
+            user=wishes.user,
+            network=wishes.network,
+            hostname=wishes.hostname,
+            platform=str(wishes.platform) if wishes.platform else None,
+            interactive=wishes.interactive,
+            terminal=wishes.terminal,
+        )
+        streams = Streams(sys.stdin.fileno(), sys.stdout.fileno(), sys.stderr.fileno())
+        return run_container(self._engine, image.target.digest, asked, streams)
+
     def __enter__(self) -> Self:
         return self
 
@@ -76,6 +137,24 @@ class ImagesAtEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._engine.__exit__(kind, error, trace)
+
+
+@contextmanager
+def _shown(name: str, on_event: EventSink | None) -> Iterator[Callable[[Step], None]]:
+    """Shows what the engine says of layers as parts of a vertex."""
+    stream = Stream(on_event or discard)
+    vertex = Digest.of(name.encode())
+
+    def report(step: Step) -> None:
+        stream.status(
+            vertex, f"{step.layer} {step.status}", current=step.current, total=step.total, done=step.done
+        )
+
+    try:
+        with stream.vertex(vertex, name):
+            yield report
+    finally:
+        stream.finished(None)
 
 
 def _named(

@@ -41,8 +41,9 @@ def open_images(
         return ImagesAtEngine(engine, root)
     from builder.api.images.stored import StoredImages
 
-    store = open_selected(root, driver=driver, address=environment_address(environ))
-    return StoredImages(store, root)
+    address = environment_address(environ)
+    store = open_selected(root, driver=driver, address=address)
+    return StoredImages(store, root, driver=driver, address=address)
 
 
 def chosen_engine(root: Path, driver: str | None, environ: Mapping[str, str]) -> Engine | None:

@@ -9,8 +9,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from builder.api.pulling import Pulled
+    from builder.api.run_plan import RunWishes
     from builder.oci.descriptor import Descriptor
+    from builder.oci.digest import Digest
     from builder.oci.reference import Reference
+    from builder.platforms import Platform
+    from builder.progress.events import EventSink
     from builder.store.facts import ListedImage
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import BlobReader, Image, ImageStore
@@ -27,6 +32,13 @@ class OpenImage(NamedTuple):
     root: Descriptor
     signatures: Callable[[], SignaturePlace]
     elsewhere: str = ""
+
+
+class Delivered(NamedTuple):
+    """What a registry has got: digest and size in bytes of the root."""
+
+    digest: Digest
+    size: int
 
 
 class Loaded(NamedTuple):
@@ -66,6 +78,28 @@ class ImageService(Protocol):
 
         Raises: DriverError for an image that cannot be kept here. All images come in, or none.
         """
+        ...
+
+    def pull(
+        self,
+        name: str,
+        *,
+        platforms: Sequence[Platform] | None,
+        signatures: bool = False,
+        on_event: EventSink | None = None,
+    ) -> Pulled:
+        """Fetches the image `name` from its registry, for `platforms` (None: all), if so with its signatures.
+
+        Raises: RegistryError, InvalidReference, UsageError, Cancelled, too.
+        """
+        ...
+
+    def push(self, name: str, *, on_event: EventSink | None = None) -> Delivered:
+        """Sends the image `name` to its registry. Raises: RegistryError, InvalidReference, Cancelled, too."""
+        ...
+
+    def run(self, image: Image, wishes: RunWishes) -> int:
+        """Runs a program of the image with this process's streams; its exit code. Raises: Cancelled, too."""
         ...
 
     def __enter__(self) -> Self: ...

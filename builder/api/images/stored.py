@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from builder.api.images.service import Loaded, OpenImage
+from builder.api.images.service import Delivered, Loaded, OpenImage
 from builder.oci.manifest import InvalidDocument
 from builder.oci.reference import parse_reference
 from builder.store.errors import BlobNotFound, DigestMismatch, InvalidLayout
@@ -14,13 +14,19 @@ from builder.store.imagegraph import PARTIAL
 from builder.store.layout.archive import write_archive
 from builder.store.layout.importer import import_layout, load_layout
 from builder.store.layout.names import named_entry
+from builder.store.selection import open_daemon, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from builder.api.pulling import Pulled
+    from builder.api.run_plan import RunWishes
     from builder.oci.reference import Reference
+    from builder.platforms import Platform
+    from builder.progress.events import EventSink
+    from builder.store.containerd.address import Address
     from builder.store.facts import ListedImage
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import Image, ImageStore, Store
@@ -30,10 +36,12 @@ if TYPE_CHECKING:
 class StoredImages:
     """The images of one store (`ImageService`)."""
 
-    def __init__(self, store: Store, root: Path) -> None:
-        """Takes `store` over; `root` is the state root that commands work in."""
+    def __init__(self, store: Store, root: Path, *, driver: str | None, address: Address | None) -> None:
+        """Takes `store` over: that of `driver` and `address` on the state root `root` (see `open_selected`)."""
         self._store = store
         self._root = root
+        self._driver = driver
+        self._address = address
 
     @property
     def identity(self) -> str:
@@ -80,6 +88,37 @@ class StoredImages:
         store = self._store
         images = import_layout(store, archive, names=names) if names else load_layout(store, archive)
         return Loaded(images, tuple(self._adopt_signatures(archive, images)))
+
+    def pull(
+        self,
+        name: str,
+        *,
+        platforms: Sequence[Platform] | None,
+        signatures: bool = False,
+        on_event: EventSink | None = None,
+    ) -> Pulled:
+        """Fetches what the store lacks of the image."""
+        from builder.api.pulling import pull
+
+        return pull(self._store, name, platforms=platforms, signatures=signatures, on_event=on_event)
+
+    def push(self, name: str, *, on_event: EventSink | None = None) -> Delivered:
+        """Sends what the registry lacks of the image."""
+        from builder.api.pushing import push, uploads_of
+
+        pushed = push(self._store, name, uploads=uploads_of(self._root), on_event=on_event)
+        return Delivered(pushed.root.digest, pushed.root.size)
+
+    def run(self, image: Image, wishes: RunWishes) -> int:
+        """Runs a program here, on layers that are unpacked in the state root."""
+        from builder.api.running import run_image
+
+        with ExitStack() as stack:
+            work = stack.enter_context(open_store(self._root, driver=self._driver))
+            daemon = open_daemon(work.root, driver=self._driver, address=self._address)
+            if daemon is not None:
+                stack.enter_context(daemon)
+            return run_image(work, image.target, wishes, daemon=daemon)
 
     def _adopt_signatures(self, archive: LayoutReader, images: Sequence[Image]) -> Iterator[str]:
         from builder.api.signing import adopt_signatures

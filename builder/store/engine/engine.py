@@ -111,11 +111,15 @@ class Engine:
     @contextmanager
     def errors(self, what: str) -> Iterator[None]:
         """What goes wrong in the block while doing `what` is an EngineError."""
-        from docker.errors import DockerException
+        from docker.errors import APIError, DockerException
         from requests.exceptions import RequestException
 
         try:
             yield
+        except APIError as error:
+            # The rest of it is the client's own address of the request.
+            said = error.explanation or error
+            raise EngineError(f"{what} failed at {self.address}: {said}") from error
         except (DockerException, RequestException, OSError) as error:
             raise EngineError(f"{what} failed at {self.address}: {error}") from error
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.registry.peers import serve_docker_registry
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -74,3 +76,27 @@ def test_a_moved_image_is_at_the_daemon_and_comes_back(
     dockyard("store", "use", "containerd")
     assert dockyard("store", "gc", "--check", "--verify").returncode == 0
     assert dockyard("images", "-q").stdout != ""
+
+
+def test_a_daemon_of_the_environment_is_listed_as_the_active_store(
+    dockyard: Dockyard, address: Address
+) -> None:
+    at_daemon = {"CONTAINERD_ADDRESS": address.url, "CONTAINERD_NAMESPACE": address.namespace}
+    own, _, daemon = dockyard("store", "ls", environment=at_daemon).stdout.splitlines()[1:]
+    assert daemon.startswith("containerd *") and address.url in daemon
+    assert not own.startswith("containerd *")
+
+
+def test_an_image_goes_from_the_daemon_to_a_registry_and_back(
+    dockyard: Dockyard, address: Address, busybox_layout: Path, tmp_path: Path
+) -> None:
+    at_daemon = {"CONTAINERD_ADDRESS": address.url, "CONTAINERD_NAMESPACE": address.namespace}
+    with serve_docker_registry(tmp_path / "registry") as registry:
+        name = f"{registry.host}/travels:1"
+        dockyard("load", "-q", "-i", str(busybox_layout), "-t", name, environment=at_daemon)
+        pushed = dockyard("push", "-q", name, environment=at_daemon)
+        dockyard("rmi", name, environment=at_daemon)
+        pulled = dockyard("pull", "-q", name, environment=at_daemon)
+    assert (pushed.stdout, pulled.stdout) == (f"{name}\n", f"{name}\n"), pushed.stderr + pulled.stderr
+    assert "travels" in dockyard("images", environment=at_daemon).stdout
+    assert "travels" not in dockyard("images").stdout

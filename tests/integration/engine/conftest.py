@@ -35,6 +35,8 @@ class Peer(NamedTuple):
     client: Callable[..., subprocess.CompletedProcess[str]]
     shared: Path
     has_containerd_store: bool
+    network: int
+    """A process in the engine's own network."""
 
     def docker(self, *arguments: str) -> str:
         """What the client answers."""
@@ -97,7 +99,11 @@ def containerd(state_folder: Path) -> Iterator[Peer]:
     try:
         with running_engine(state_folder) as engine:
             yield Peer(
-                f"unix://{engine.shared}/docker.sock", engine.docker, engine.shared, has_containerd_store=True
+                f"unix://{engine.shared}/docker.sock",
+                engine.docker,
+                engine.shared,
+                has_containerd_store=True,
+                network=engine.pid,
             )
     except FixtureError as error:
         pytest.skip(f"no Docker Engine with the containerd image store: {error}")
@@ -157,8 +163,13 @@ def _answering(folder: Path, host: str, process: subprocess.Popen[bytes]) -> Pee
     while time.monotonic() < deadline and process.poll() is None:
         status = client("info", "--format", "{{.DriverStatus}}")
         if status.returncode == 0:
+            (inside,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             return Peer(
-                host, client, folder, has_containerd_store="io.containerd.snapshotter" in status.stdout
+                host,
+                client,
+                folder,
+                has_containerd_store="io.containerd.snapshotter" in status.stdout,
+                network=int(inside),
             )
         time.sleep(0.1)
     last = (folder / "log").read_text(errors="replace").splitlines()[-1:]

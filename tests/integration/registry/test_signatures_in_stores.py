@@ -195,12 +195,11 @@ def test_a_pull_brings_signatures_when_it_is_asked_to(
 ) -> None:
     name = parse_reference(f"{plain.host}/team/app:1")
     push_target(store, registries, signed, name)
-    pull(tmp_path / "other root", str(name), platforms=PLATFORMS[:1])
     with open_store(tmp_path / "other root") as other:
+        pull(other, str(name), platforms=PLATFORMS[:1])
         assert not has_signatures(other.content, signed.digest)
-    pull(tmp_path / "other root", str(name), platforms=PLATFORMS[:1], signatures=True)
-    _index, image, absent = signed_subjects(store.content, signed)
-    with open_store(tmp_path / "other root") as other:
+        pull(other, str(name), platforms=PLATFORMS[:1], signatures=True)
+        _index, image, absent = signed_subjects(store.content, signed)
         place = StorePlace(other.content, signed.digest)
         assert (set(held(place, image)), held(place, absent)) == (set(BOTH), [])
 

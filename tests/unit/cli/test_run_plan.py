@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.cli.run_plan import NothingToRun, RunWishes, environment_words, plan_run
+from builder.api.run_plan import NothingToRun, RunWishes, environment_words, plan_run
 from builder.oci.config import ContainerConfig, ImageConfig
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from builder.graph.operations import Exec, Network
 from builder.oci.config import DEFAULT_PATH
+from builder.platforms import Platform
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ class NothingToRun(DockyardError):
 
 
 class RunWishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says. `entrypoint` None: the image's; "" : none at all."""
+    """What the command line says. `entrypoint` None: the image's; "" : none at all.
+
+    `platform` chooses of an index; None: this machine's. `interactive`: the program has our standard input;
+    `terminal`: that is a terminal.
+    """
 
     args: tuple[str, ...] = ()
     entrypoint: str | None = None
@@ -33,6 +38,9 @@ class RunWishes(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     network: Network = "default"
     hostname: str = ""
+    platform: Platform | None = None
+    interactive: bool = False
+    terminal: bool = False
 
 
 def plan_run(config: ImageConfig, wishes: RunWishes) -> Exec:
