@@ -295,4 +295,5 @@ def test_the_socket_of_an_agent_is_there_and_named_by_a_variable(project: Projec
 
 def test_a_required_agent_that_nobody_gave_stops_the_step(project: Project) -> None:
     outcome = project.build("FROM busybox\nRUN --mount=type=ssh,required true\n", "-t", "x")
-    assert outcome.code == 1 and 'no SSH key "default" forwarded' in outcome.err
+    assert (outcome.code, "unset ssh forward key default" in outcome.err) == (1, True)
+    assert "give an agent to the build: --ssh default" in outcome.err
