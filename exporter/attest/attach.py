@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from msgspec.structs import replace
 
 from builder.oci.descriptor import Descriptor, PlatformObject
-from builder.oci.digest import Digest, encode_json
-from builder.oci.manifest import Manifest, encode_document
-from builder.oci.mediatypes import ATTESTATION_ARTIFACT, IN_TOTO, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST
+from builder.oci.digest import Digest
+from builder.oci.manifest import encode_document
+from builder.oci.mediatypes import IN_TOTO, OCI_MANIFEST
 from builder.store.imagegraph import REFERENCE_TYPE, labels_for
 from exporter.assemble import Document
+from exporter.attest.forms import attestation_manifest
 from exporter.attest.purl import image_purl
 from exporter.attest.statement import Subject, encode_statement
 
@@ -36,23 +36,6 @@ SPDX: Final = "https://spdx.dev/Document"
 
 _NO_PLATFORM: Final = PlatformObject(architecture="unknown", os="unknown")
 _CORE: Final = "sbom"
-_EMPTY: Final = Document(
-    descriptor=Descriptor(media_type=OCI_EMPTY, digest=Digest.of(b"{}"), size=2, data="e30="), content=b"{}"
-)
-
-
-class _Rootfs(msgspec.Struct):
-    type: str
-    diff_ids: list[Digest]
-
-
-class _NoConfig(msgspec.Struct):
-    """The config of an attestation manifest of the older form: that of an image for no platform."""
-
-    architecture: str
-    os: str
-    config: dict[str, str]
-    rootfs: _Rootfs
 
 
 def attach(
@@ -121,17 +104,8 @@ def _entry(
     """The index entry of the attestations about `platform`; the documents that it needs go to `documents`."""
     subjects = image_subjects(platform, names)
     layers = tuple(_layer(attestation, subjects) for attestation in in_order(about))
-    config = _EMPTY if artifact else _legacy_config(layers)
-    subject = Descriptor(
-        media_type=platform.manifest.media_type, digest=platform.manifest.digest, size=platform.manifest.size
-    )
-    manifest = Manifest(
-        schema_version=2,
-        media_type=OCI_MANIFEST,
-        artifact_type=ATTESTATION_ARTIFACT if artifact else "",
-        config=config.descriptor,
-        layers=tuple(layer.descriptor for layer in layers),
-        subject=subject if artifact else None,
+    config, manifest = attestation_manifest(
+        platform.manifest, [layer.descriptor for layer in layers], artifact=artifact
     )
     content = encode_document(manifest)
     entry = Descriptor(
@@ -156,11 +130,4 @@ def _layer(attestation: Attestation, subjects: Sequence[Subject]) -> Document:
         size=len(content),
         annotations={PREDICATE_TYPE: attestation.predicate_type},
     )
-    return Document(descriptor=descriptor, content=content)
-
-
-def _legacy_config(layers: Sequence[Document]) -> Document:
-    rootfs = _Rootfs("layers", [layer.descriptor.digest for layer in layers])
-    content = encode_json(_NoConfig("unknown", "unknown", {}, rootfs))
-    descriptor = Descriptor(media_type=OCI_CONFIG, digest=Digest.of(content), size=len(content))
     return Document(descriptor=descriptor, content=content)

@@ -11,7 +11,7 @@ import msgspec
 
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
-from builder.oci.manifest import InvalidDocument, Manifest, is_index
+from builder.oci.manifest import InvalidDocument, is_index
 from builder.oci.mediatypes import IN_TOTO
 from builder.platforms import Platform
 from builder.store.errors import BlobNotFound
@@ -24,6 +24,7 @@ from builder.store.imagegraph import (
     read_manifest,
 )
 from exporter.attest.attach import REFERENCE_DIGEST
+from exporter.attest.forms import is_artifact
 from exporter.attest.signing.checking import read_blob
 from exporter.attest.signing.claims import read_claims
 from exporter.attest.signing.dsse import ENVELOPE, decode_envelope
@@ -111,7 +112,7 @@ def _attested(
         except BlobNotFound:
             absent = entry.digest
             continue
-        form = form_of(manifest)
+        form = "artifact" if is_artifact(manifest) else "legacy"
         for layer in filter(_is_statement, manifest.layers):
             try:
                 statements.append(_said(reader, layer))
@@ -125,11 +126,6 @@ def _attested(
         statements=tuple(statements),
         absent=absent,
     )
-
-
-def form_of(manifest: Manifest) -> Form:
-    """Which of its two forms an attestation manifest has."""
-    return "legacy" if manifest.subject is None else "artifact"
 
 
 def _is_statement(layer: Descriptor) -> bool:
