@@ -47,6 +47,11 @@ class ManifestFacts(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     missing: int = 0
 
+    @property
+    def is_attestation(self) -> bool:
+        """Whether it says something about an image instead of being one."""
+        return is_attestation(self.descriptor)
+
 
 class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Manifests in the order of the index, bytes of all blobs that are here, and when the newest part was made.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,3 +87,31 @@ def test_a_wrong_passphrase_ends_in_words_that_do_not_show_it(
     said = command("sign", "--key", "cosign.key", "hello:1")
     assert (said.code, "the passphrase is wrong" in said.err) == (1, True)
     assert "canary" not in said.out + said.err
+
+
+def test_an_image_is_loaded_without_the_signatures_that_are_damaged_in_the_archive(
+    command: Command, tmp_path: Path
+) -> None:
+    command("generate-key-pair")
+    command.make_image(HELLO)
+    command("sign", "--key", "cosign.key", "hello:1")
+    command("save", "-o", "signed.tar", "hello:1")
+    damage_last_entry(Path("signed.tar"))
+
+    elsewhere = command.on(tmp_path / "elsewhere")
+    said = elsewhere("load", "-i", "signed.tar")
+
+    assert (said.code, said.out) == (0, "Loaded image: hello:1\n")
+    assert said.err.startswith(f"WARNING: signatures over {HELLO} were left out: ")
+
+
+def damage_last_entry(path: Path) -> None:
+    """Changes a byte of what the last entry of the archive's index points at: signatures stand behind images."""
+    with tarfile.open(path) as archive:
+        listed = archive.extractfile("index.json")
+        assert listed is not None
+        entry = json.load(listed)["manifests"][-1]
+        place = archive.getmember(f"blobs/sha256/{entry['digest'].removeprefix('sha256:')}").offset_data
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"[")
