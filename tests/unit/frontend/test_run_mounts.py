@@ -35,6 +35,7 @@ def mounts(flag: str, before: str = "") -> tuple[object, ...]:
         ("type=cache,target=/c,source=s,uid=1", CacheMount(id="//c", target="/c", source="/s")),
         ("type=secret,id=a/b", SecretMount(id="a/b", target="/run/secrets/b")),
         ("type=secret,target=/x/y", SecretMount(id="y", target="/x/y")),
+        ("type=secret,id=s,env=E,target=/t,mode=4444", SecretMount(id="s", target="/t", env="E", mode=0o444)),
         ("type=secret,source=s,mode=0440,required", SecretMount(
             id="s", target="/run/secrets/s", mode=0o440, required=True
         )),
