@@ -85,6 +85,12 @@ class Resolver(Protocol):
         Raises: DockyardError when there is one that cannot be used.
         """
 
+    def modified(self, source: Git | Http) -> int | None:
+        """When what `source` fetches was made, in seconds since 1970; None where nothing tells.
+
+        A commit tells, a server, or the newest file of an archive. Raises: DockyardError.
+        """
+
 
 _NOT_REPLACEABLE = frozenset({"scratch", "context"})
 

@@ -13,6 +13,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from builder.graph import Copy, Description, File, Git, Http, Local, Target, vertex
 from builder.oci.config import scratch_config
 from builder.platforms import host_platform
@@ -57,6 +59,7 @@ def open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: P
 
     Raises: ContextNotFound, DockyardError when it cannot be fetched or unpacked, Cancelled.
     """
+    inputs.find_times_with(lambda source: _modified(source, tools))
     main = _open_context(options, inputs, tools, scratch)
     if options.dockerfile is None or not options.dockerfile.startswith(("http://", "https://")):
         return main
@@ -116,19 +119,42 @@ def _repository(address: Git, text: str, tools: Tools) -> MainContext:
     return MainContext(vertex=checkout, files=files, epoch=epoch)
 
 
+def _modified(source: Git | Http, tools: Tools) -> int | None:
+    """When what `source` fetches was made, in seconds since the epoch."""
+    named = Description(name="[internal] resolve SOURCE_DATE_EPOCH")
+    if isinstance(source, Git):
+        root = _files(vertex(replace(source, mtime="commit"), description=named), tools).lstat("")
+        return root.entry.mtime_ns // 10**9 if root is not None else None
+    fetched = vertex(source, description=named)
+    files = _files(fetched, tools)
+    modified = _last_modified(files, source.filename)
+    if modified is None and _holds_archive(files, source.filename):
+        return _newest(_files(_unpacked(fetched, source.filename), tools))
+    return modified
+
+
 def _download(address: Http, tools: Tools) -> MainContext:
     fetched = _fetched(address)
     files = _files(fetched, tools)
-    node = files.lstat(address.filename)
-    assert node is not None and node.content is not None
-    with node.content.open() as body:
-        is_archive = begins_archive(body.read(_HEAD))
-    modified = node.entry.mtime_ns // 10**9 or None
-    if is_archive:
+    modified = _last_modified(files, address.filename)
+    if _holds_archive(files, address.filename):
         unpacked = _unpacked(fetched, address.filename)
         members = _files(unpacked, tools)
         return MainContext(vertex=unpacked, files=members, epoch=modified or _newest(members))
     return MainContext(vertex=fetched, files=files, dockerfile=_whole_dockerfile(files), epoch=modified)
+
+
+def _last_modified(files: FileView, name: str) -> int | None:
+    """What the server said of the file that was fetched."""
+    node = files.lstat(name)
+    return node.entry.mtime_ns // 10**9 or None if node is not None else None
+
+
+def _holds_archive(files: FileView, name: str) -> bool:
+    node = files.lstat(name)
+    assert node is not None and node.content is not None
+    with node.content.open() as body:
+        return begins_archive(body.read(_HEAD))
 
 
 def _fetched(address: Http) -> Vertex:

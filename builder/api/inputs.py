@@ -74,6 +74,7 @@ class Inputs:
         self._directories: dict[str, Path] = {} if main is None else {MAIN_CONTEXT: main}
         self._contexts = _parse(named)
         self._make_target: Callable[[str, Platform], Target] | None = None
+        self._find_time: Callable[[Git | Http], int | None] | None = None
         self._being_made: list[str] = []
 
     def add_directory(self, name: str, path: Path) -> None:
@@ -83,6 +84,10 @@ class Inputs:
     def make_targets_with(self, make: Callable[[str, Platform], Target]) -> None:
         """How a stage of the Dockerfile becomes a named context, for a platform."""
         self._make_target = make
+
+    def find_times_with(self, find: Callable[[Git | Http], int | None]) -> None:
+        """How the time of something to fetch is found."""
+        self._find_time = find
 
     @property
     def meanings(self) -> tuple[Meaning, ...]:
@@ -115,6 +120,11 @@ class Inputs:
                 return self._target(name, stage, platform)
             case LayoutContext() | ImageSpec():
                 return self._image(name.partition("::")[0], found, platform)
+
+    def modified(self, source: Git | Http) -> int | None:
+        """When what `source` fetches was made, in seconds since 1970."""
+        assert self._find_time is not None
+        return self._find_time(source)
 
     def _directory(self, name: str, path: Path) -> NamedContext:
         self.add_directory(name, path)

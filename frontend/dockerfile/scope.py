@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from frontend.dockerfile.errors import DockerfileError, ExpansionError, not_supported_yet
+from frontend.dockerfile.errors import DockerfileError, ExpansionError
 from frontend.dockerfile.expansion import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from builder.graph import Location
     from builder.platforms import Platform
@@ -116,28 +116,28 @@ def read_epoch(
     variables: Mapping[str, str],
     *,
     context: int | None = None,
+    named: Callable[[str, Location | None], int | None],
 ) -> Epoch | None:
     """The value of SOURCE_DATE_EPOCH: the build argument, else what a global ARG made of it.
 
-    `context` is the time of the main context; None where that is a directory, whose files have many.
-    Raises: DockerfileError for text that is no moment.
+    `context` is the time of the main context; None where that is a directory, whose files have many. `named` is
+    asked for the time of anything else that is no number. Raises: DockerfileError for text that is no moment.
     """
     text = build_args.get(EPOCH_ARGUMENT, variables.get(EPOCH_ARGUMENT, ""))
-    if text == _CONTEXT:
-        text = "" if context is None else str(context)
     if not text:
         return None
     location = None if EPOCH_ARGUMENT in build_args else _declaration(dockerfile, EPOCH_ARGUMENT)
-    if any(text.lower() == stage.name for stage in dockerfile.stages):
-        raise not_supported_yet(f"{EPOCH_ARGUMENT}={text}", location)
-    invalid = DockerfileError(f"invalid {EPOCH_ARGUMENT}: {text}", location=location)
-    if not _INTEGER.fullmatch(text):
-        raise invalid
+    if _INTEGER.fullmatch(text):
+        seconds: int | None = int(text)
+    else:
+        seconds = context if text == _CONTEXT else named(text, location)
+    if seconds is None:
+        return None
     try:
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(text))
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except OverflowError:
-        raise invalid from None
-    return Epoch(int(text), moment.isoformat().replace("+00:00", "Z"))
+        raise DockerfileError(f"invalid {EPOCH_ARGUMENT}: {text}", location=location) from None
+    return Epoch(seconds, moment.isoformat().replace("+00:00", "Z"))
 
 
 def _declaration(dockerfile: Dockerfile, name: str) -> Location | None:

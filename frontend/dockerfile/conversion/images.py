@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from builder.graph import Copy, Description, File, Git, Image, Local, Location, Owner, Vertex, vertex
+from builder.graph import Copy, Description, File, Git, Http, Image, Local, Location, Owner, Vertex, vertex
 from builder.graph.location import LocatedError
 from builder.oci.reference import parse_reference
 from builder.system.errors import Cancelled, DockyardError
@@ -31,7 +31,7 @@ class Images:
         self._images: dict[tuple[str, Platform], ResolvedImage] = {}
         self._contexts: dict[tuple[str, Platform], NamedContext | None] = {}
 
-    def context(self, name: str, platform: Platform, *, location: Location) -> NamedContext | None:
+    def context(self, name: str, platform: Platform, *, location: Location | None) -> NamedContext | None:
         """The named context that stands in for `name`, if there is one.
 
         Raises: DockerfileError, from what the resolver says of one that cannot be used.
@@ -45,6 +45,15 @@ class Images:
             except DockyardError as error:
                 raise DockerfileError(error.message, location=location, hint=error.hint) from error
         return self._contexts[key]
+
+    def modified(self, source: Git | Http, *, location: Location | None) -> int | None:
+        """When what `source` fetches was made, in seconds since 1970. Raises: DockerfileError."""
+        try:
+            return self._resolver.modified(source)
+        except (Cancelled, LocatedError):
+            raise
+        except DockyardError as error:
+            raise DockerfileError(error.message, location=location, hint=error.hint) from error
 
     def image(
         self, name: str, platform: Platform, *, location: Location, stages: Iterable[str]

@@ -37,14 +37,19 @@ def convert_remotes(stage: StageConversion, node: Add, sources: Sequence[str]) -
     checksum = stage.expand(node.checksum, node.location)
     if checksum:
         _check_sources(sources, len(node.heredocs), node.location)
-    copies = []
-    for source in sources:
-        kind = remote_kind(source)
-        if kind == "git":
-            copies.append(_git(node, source, checksum))
-        elif kind == "url":
-            copies.append(_http(node, source, checksum))
-    return tuple(copies)
+    copies = (remote_copy(node, source, checksum) for source in sources)
+    return tuple(copy for copy in copies if copy)
+
+
+def remote_copy(node: Add, source: str, checksum: str) -> RemoteCopy | None:
+    """What ADD copies from `source`; None for a path. Raises: DockerfileError."""
+    match remote_kind(source):
+        case "git":
+            return _git(node, source, checksum)
+        case "url":
+            return _http(node, source, checksum)
+        case _:
+            return None
 
 
 def _check_sources(sources: Sequence[str], heredocs: int, location: Location) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from builder.platforms import Platform
 from frontend.dockerfile.checks.findings import Findings
+from frontend.dockerfile.conversion.epochs import named_epoch
 from frontend.dockerfile.conversion.images import Images
 from frontend.dockerfile.planning import Plan, make_plan
 from frontend.dockerfile.scope import (
@@ -59,7 +60,21 @@ def set_scene(
     """The scene for `platform`. Raises: DockerfileError."""
     build_args = options.build_args
     variables = global_variables(dockerfile, options, target=platform, build_args=build_args)
-    epoch = read_epoch(dockerfile, build_args, variables, context=options.context_epoch)
+    epoch = read_epoch(
+        dockerfile,
+        build_args,
+        variables,
+        context=options.context_epoch,
+        named=lambda name, location: named_epoch(
+            name,
+            dockerfile,
+            images,
+            platform,
+            build_args=build_args,
+            variables=variables,
+            location=location,
+        ),
+    )
     build_args, variables = _resolved(build_args, epoch), _resolved(variables, epoch)
     plan = make_plan(dockerfile, variables, target=options.target, build_platform=options.build_platform)
     return Scene(

@@ -209,6 +209,19 @@ def test_files_of_a_repository_have_the_time_of_the_commit_when_there_is_an_epoc
     )
 
 
+@pytest.mark.parametrize("named", ["a stage", "a context"])
+def test_an_image_is_as_old_as_the_repository_that_the_epoch_names(
+    project: Project, address: str, repository: Path, named: str
+) -> None:
+    when = int(git(repository, "show", "-s", "--format=%ct"))
+    project.write("Dockerfile", f"FROM scratch AS src\nADD {address} /\nFROM scratch\nWORKDIR /w\n")
+    options = ["--build-arg", "SOURCE_DATE_EPOCH=src"]
+    if named == "a context":
+        options += ["--build-context", f"src={address}"]
+    image = image_from(project, str(project.context), *options)
+    assert image.files["w"].mtime == when
+
+
 def test_a_wrong_checksum_of_a_repository_ends_the_build(project: Project, address: str) -> None:
     outcome = build_from(project, f"{address}?ref=main&checksum=abcdef")
     assert outcome.code == 1 and "expected checksum to match abcdef, got " in outcome.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from builder.graph import Exec, File, Location, Operation, SourceFile, Target, Vertex, walk
+from builder.graph import Exec, File, Git, Http, Location, Operation, SourceFile, Target, Vertex, walk
 from builder.oci.config import ContainerConfig, ImageConfig, RootFS
 from builder.oci.digest import Digest
 from builder.oci.reference import parse_reference
@@ -27,6 +27,7 @@ class World:
         self.images = {name: ContainerConfig() for name in ("busybox", "alpine", "debian", *images)} | configs
         self.contexts: dict[str, NamedContext | DockyardError] = {}
         self.history: dict[str, ImageConfig] = {}
+        self.times: dict[str, int] = {}
         self.asked: list[tuple[str, str]] = []
 
     def image(self, reference: str, platform: Platform, *, location: Location) -> ResolvedImage:
@@ -40,6 +41,9 @@ class World:
         if isinstance(found, DockyardError):
             raise found
         return found
+
+    def modified(self, source: Git | Http) -> int | None:
+        return self.times.get(source.remote if isinstance(source, Git) else source.url)
 
 
 def image(reference: str, platform: Platform, config: ContainerConfig | None = None) -> ResolvedImage:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from dockerfiles import AMD64, ARM64, ARMV7, World, history, last_run, message, target
+from dockerfiles import AMD64, ARM64, ARMV7, World, failure, history, last_run, message, target
 
+from builder.graph import Git
 from builder.oci.config import ContainerConfig
 from builder.platforms import Platform
+from frontend import LocalContext, RemoteContext
 
 
 def env(text: str, world: World | None = None, **options: object) -> dict[str, str]:
@@ -190,11 +192,51 @@ def test_an_epoch_that_is_no_moment_is_refused(value: str) -> None:
     )
 
 
-def test_an_epoch_from_a_stage_is_not_there_yet() -> None:
-    text = "FROM scratch AS src\nFROM busybox"
-    assert message(text, build_args={"SOURCE_DATE_EPOCH": "src"}) == (
-        "SOURCE_DATE_EPOCH=src is not supported yet"
-    )
+REPOSITORY = "https://example.com/r.git"
+
+
+@pytest.mark.parametrize("source", [f"{REPOSITORY}#v1", REPOSITORY, "https://example.com/f.tar"])
+def test_an_epoch_that_names_a_stage_is_the_time_of_its_source(source: str) -> None:
+    world = World()
+    world.times = {REPOSITORY: 77, "https://example.com/f.tar": 77}
+    stage = f"FROM scratch AS src\nARG S={source}\nADD $S /x"
+    text = f"{stage}\nFROM busybox\nARG SOURCE_DATE_EPOCH\nRUN x"
+    built = target(text, world, build_args={"SOURCE_DATE_EPOCH": "SRC"})
+    assert built.config.created == "1970-01-01T00:01:17Z"
+    assert ("SOURCE_DATE_EPOCH", "77") in last_run(built).env
+
+
+def test_an_epoch_that_names_a_context_is_the_time_of_that() -> None:
+    world = World()
+    world.contexts["src"] = RemoteContext(Git(remote=REPOSITORY))
+    world.times = {REPOSITORY: 77}
+    text = "ARG SOURCE_DATE_EPOCH=src\nFROM scratch AS src\nRUN x\nFROM busybox\nWORKDIR /w"
+    assert target(text, world).config.created == "1970-01-01T00:01:17Z"
+
+
+def test_a_context_or_a_source_without_a_time_sets_no_epoch() -> None:
+    world = World()
+    world.contexts["dir"] = LocalContext("dir")
+    assert target("FROM busybox", world, build_args={"SOURCE_DATE_EPOCH": "dir"}).config.created is None
+    text = "FROM scratch AS s\nADD https://example.com/f /\nFROM busybox"
+    assert target(text, build_args={"SOURCE_DATE_EPOCH": "s"}).config.created is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason"),
+    [
+        ("FROM busybox AS s\nADD https://e.com/f /", "must use FROM scratch"),
+        ("FROM scratch AS s", "must contain exactly one remote ADD"),
+        ("FROM scratch AS s\nADD https://e.com/f /\nADD https://e.com/g /", "must contain exactly one remote ADD"),
+        ("FROM scratch AS s\nADD https://e.com/f https://e.com/g /", "must contain exactly one remote ADD source"),
+        ("FROM scratch AS s\nADD f /", "source must be a single HTTP(S) or Git ADD"),
+        ("FROM scratch AS s\nCOPY f /", "does not meet source-only requirements: unsupported COPY instruction"),
+    ],
+)  # fmt: skip
+def test_a_stage_that_is_more_than_a_source_gives_no_epoch(stage: str, reason: str) -> None:
+    error = failure(f"{stage}\nFROM busybox", build_args={"SOURCE_DATE_EPOCH": "s"})
+    assert error.message == f"SOURCE_DATE_EPOCH stage {reason}"
+    assert error.location is not None
 
 
 def test_a_directory_as_context_has_no_epoch() -> None:
