@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from builder.api.contexts import open_context
 from builder.api.destinations import open_registries
-from builder.api.reading import load_dockerfile, open_inputs, target_maker
+from builder.api.reading import load_dockerfile, open_inputs, target_maker, warn_to
 from builder.api.solving import open_tools
 from builder.api.workspace import open_workspace
 from builder.platforms import host_platform, parse_platforms
@@ -63,7 +63,8 @@ def call(
             if question == "targets":
                 return targets(text.content, chosen)
             inputs.make_targets_with(target_maker(text, chosen, inputs))
-            ask = lint if question == "check" else outline
-            return ask(text.content, chosen, inputs)
+            if question == "check":
+                return lint(text.content, chosen, inputs, file=str(text.path or ""))
+            return outline(text.content, chosen, inputs, on_warning=warn_to(stream, text))
     finally:
         stream.finished()

@@ -92,6 +92,22 @@ def load_dockerfile(
     return text, chosen
 
 
+def warn_to(stream: Stream, text: BuildText) -> Callable[[CheckWarning], None]:
+    """What reports findings of checks to `stream`, where the Dockerfile `text` was loaded."""
+    loaded = _internal_digest(_loading(text.name))
+
+    def warn(warning: CheckWarning) -> None:
+        stream.warning(
+            loaded,
+            f"{warning.rule}: {warning.message}",
+            detail=(warning.description,),
+            url=warning.url,
+            location=warning.location,
+        )
+
+    return warn
+
+
 def read_targets(
     options: BuildOptions,
     platforms: tuple[Platform, ...],
@@ -110,19 +126,8 @@ def read_targets(
 
     text, chosen = load_dockerfile(options, platforms, main, stream)
     inputs.make_targets_with(target_maker(text, chosen, inputs))
-    loaded = _internal_digest(_loading(text.name))
-
-    def warn(warning: CheckWarning) -> None:
-        stream.warning(
-            loaded,
-            f"{warning.rule}: {warning.message}",
-            detail=(warning.description,),
-            url=warning.url,
-            location=warning.location,
-        )
-
     try:
-        return convert(text.content, chosen, inputs, on_warning=warn).targets, ()
+        return convert(text.content, chosen, inputs, on_warning=warn_to(stream, text)).targets, ()
     except Cancelled:
         raise
     except DockyardError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import click
 
-from builder.cli.report import FAILED, OK, print_error
+from builder.cli.report import FAILED, OK, print_finding
 from builder.progress.modes import open_renderer
 from builder.progress.renderer import Display
 from builder.system.errors import UsageError
@@ -61,5 +61,5 @@ def answer(call: Call, options: BuildOptions, mode: Mode, settings: Settings) ->
         found = ask(options, call.question, on_event=display)
     click.echo(found.document if call.form == "json" else found.text, nl=call.form == "json")
     if found.error is not None:
-        print_error(found.error, debug=settings.debug)
+        print_finding(found.error, file=found.file, debug=settings.debug)
     return FAILED if found.failed else OK

@@ -35,6 +35,17 @@ def print_error(error: DockyardError, *, prefix: str = "", debug: bool = False) 
     return exit_code(error)
 
 
+def print_finding(error: DockyardError, *, file: str, debug: bool) -> None:
+    """Shows an error that is the answer to a question: what it says, then its places in `file`, as buildx."""
+    from builder.graph.location import excerpt
+
+    if debug:
+        _print_traceback(error)
+    print_line(f"ERROR: {error}")
+    for location in getattr(error, "locations", ()):
+        print_line(excerpt(location, file=file))
+
+
 def exit_code(error: DockyardError) -> int:
     """The exit code of a command that ended with `error`."""
     if isinstance(error, Cancelled):

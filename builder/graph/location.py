@@ -42,9 +42,10 @@ class LocatedError(DockyardError):
         return () if self.location is None else (self.location,)
 
 
-def excerpt(location: Location) -> str:
+def excerpt(location: Location, *, file: str = "") -> str:
     """The lines of `location` marked, with a few around them, in the form that buildx users know.
 
+    `file` is what to call the source instead of its name.
     A single line gets two lines of context on each side, more where the file ends on the other.
     """
     # Only a line feed ends a line of a Dockerfile; `splitlines` knows a dozen other characters. What stands
@@ -56,7 +57,8 @@ def excerpt(location: Location) -> str:
         f" {number:3d} | {'>>>' if first <= number <= last else '   '} {lines[number - 1]}"
         for number in range(start, end + 1)
     ]
-    return "\n".join([str(location), _RULER, *body, _RULER])
+    head = f"{file or location.source.name}:{location.first}"
+    return "\n".join([head, _RULER, *body, _RULER])
 
 
 def _padded(first: int, last: int, total: int) -> tuple[int, int]:

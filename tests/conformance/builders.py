@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from compare import Difference, Result, differences, read_failure
 from flatten import read_images
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from fixtures.peers.engine import DockerEngine
 
+Said: TypeAlias = subprocess.CompletedProcess[str]
 COMMAND: Final = Path(sys.executable).with_name("dockyard")
 
 
@@ -44,6 +46,17 @@ class Builders:
             ours = self._dockyard(case, context)
         return differences(theirs.result(), ours, started=self._started)
 
+    def ask(self, question: str, dockerfile: str, name: str) -> tuple[Said, Said]:
+        """What buildx and dockyard say to `--call=question` of a folder `name` with `dockerfile` alone."""
+        context = self._engine.shared / name
+        context.mkdir()
+        (context / "Dockerfile").write_text(dockerfile)
+        options = ["build", *self._bases, f"--call={question}", str(context)]
+        theirs = self._engine.docker("buildx", *options)
+        ours = self._run(*options)
+        shutil.rmtree(context)
+        return theirs, ours
+
     def _buildkit(self, case: Case, context: Path) -> Result:
         archive = context.parent / "buildkit.tar"
         built = self._engine.docker(
@@ -53,16 +66,13 @@ class Builders:
 
     def _dockyard(self, case: Case, context: Path) -> Result:
         archive = context.parent / "dockyard.tar"
-        command = [
-            str(COMMAND),
-            "--root",
-            str(self._root),
-            "build",
-            "--provenance=false",
-            *self._arguments(case, context, archive),
-        ]
-        built = subprocess.run(
-            command,
+        built = self._run("build", "--provenance=false", *self._arguments(case, context, archive))
+        assert built.returncode in (0, 1), built.stderr
+        return _result(built, archive)
+
+    def _run(self, *arguments: str) -> Said:
+        return subprocess.run(
+            [str(COMMAND), "--root", str(self._root), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -70,8 +80,6 @@ class Builders:
             timeout=120,
             check=False,
         )
-        assert built.returncode in (0, 1), built.stderr
-        return _result(built, archive)
 
     def _arguments(self, case: Case, context: Path, archive: Path) -> list[str]:
         # From the cache would come the times of another case's files: they are not part of any key.
@@ -81,5 +89,5 @@ class Builders:
         return [*self._bases, *output, *case.arguments(context, archive), str(context)]
 
 
-def _result(built: subprocess.CompletedProcess[str], archive: Path) -> Result:
+def _result(built: Said, archive: Path) -> Result:
     return Result(images=read_images(archive)) if built.returncode == 0 else read_failure(built.stderr)

@@ -31,8 +31,8 @@ class Findings:
 
     @property
     def warnings(self) -> tuple[CheckWarning, ...]:
-        """The findings in the order of their lines."""
-        return tuple(sorted(self._found, key=lambda warning: warning.location.first))
+        """The findings in the order in which they were made: first those of the whole text."""
+        return tuple(self._found)
 
     def report(self, rule: Rule, message: str, location: Location, *, comments: Iterable[str] = ()) -> None:
         """Notes that `rule` has something to say at `location`, where `comments` stand before the instruction."""

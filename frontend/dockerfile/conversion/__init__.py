@@ -33,7 +33,7 @@ def convert(
     *,
     on_warning: Callable[[CheckWarning], object] = lambda _warning: None,
 ) -> Definition:
-    """The graph that the Dockerfile in `text` describes; `on_warning` gets what checks find, by their lines.
+    """The graph that the Dockerfile in `text` describes; `on_warning` gets findings, of the whole text first.
 
     Raises: DockerfileError (DockerfileErrors for several mistakes) with the lines it is about, UsageError for
     options that are no text, and what the resolver raises for contexts.

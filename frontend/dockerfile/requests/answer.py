@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer as text and as JSON. `error` is what kept the file from being read to its end."""
+    """An answer as text and as JSON.
+
+    `error` is what kept the file from being read to its end, and `file` what people call that.
+    """
 
     text: str
     document: str
     failed: bool = False
     error: DockyardError | None = None
+    file: str = ""
 
 
 class Position(msgspec.Struct, frozen=True):

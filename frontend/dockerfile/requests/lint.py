@@ -49,8 +49,11 @@ class _Lint(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     build_error: _BuildError | msgspec.UnsetType = msgspec.UNSET
 
 
-def lint(text: bytes, options: Options, resolver: Resolver) -> Answer:
-    """What the checks find in the Dockerfile `text`; a file that cannot be built is part of the answer."""
+def lint(text: bytes, options: Options, resolver: Resolver, *, file: str = "") -> Answer:
+    """What the checks find in the Dockerfile `text`; a file that cannot be built is part of the answer.
+
+    `file` is what people call the Dockerfile, when that is not its name alone.
+    """
     warnings: list[CheckWarning] = []
     error: DockyardError | None = None
     chosen = msgspec.structs.replace(options, platforms=options.platforms[:1], all_stages=not options.target)
@@ -61,23 +64,27 @@ def lint(text: bytes, options: Options, resolver: Resolver) -> Answer:
     except DockyardError as caught:
         error = caught
     return Answer(
-        text=_shown(warnings, error),
+        text=_shown(sorted(warnings, key=lambda each: each.location.first), error, file),
         document=encode(_document(text, options.filename, warnings, error)),
         failed=bool(warnings or error),
         error=error,
+        file=file,
     )
 
 
-def _shown(warnings: list[CheckWarning], error: DockyardError | None) -> str:
+def _shown(warnings: list[CheckWarning], error: DockyardError | None, file: str) -> str:
     if not warnings:
         return "" if error else "Check complete, no warnings found.\n"
+    # What could not be built is shown behind it.
+    end = "\n" if error else ""
     count = "1 warning has" if len(warnings) == 1 else f"{len(warnings)} warnings have"
-    return f"Check complete, {count} been found!\n" + "".join(map(_shown_warning, warnings))
+    shown = "".join(_shown_warning(each, file) for each in warnings)
+    return f"Check complete, {count} been found!\n{shown}{end}"
 
 
-def _shown_warning(warning: CheckWarning) -> str:
+def _shown_warning(warning: CheckWarning, file: str) -> str:
     more = f" - {warning.url}" if warning.url else ""
-    return f"\nWARNING: {warning.rule}{more}\n{warning.message}\n{excerpt(warning.location)}\n"
+    return f"\nWARNING: {warning.rule}{more}\n{warning.message}\n{excerpt(warning.location, file=file)}\n"
 
 
 def _document(text: bytes, filename: str, warnings: list[CheckWarning], error: DockyardError | None) -> _Lint:

@@ -19,8 +19,9 @@ from frontend.dockerfile.requests.answer import Answer, Place, base64_text, desc
 from frontend.dockerfile.tree import Arg, Instruction, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from frontend.definition import CheckWarning
     from frontend.dockerfile.conversion.scene import Scene
     from frontend.dockerfile.conversion.state import StageState
     from frontend.dockerfile.tree import Stage
@@ -52,14 +53,27 @@ class _Outline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sources: tuple[str, ...]
 
 
-def outline(text: bytes, options: Options, resolver: Resolver) -> Answer:
-    """What the target of the Dockerfile `text` may be given. Raises: DockerfileError."""
+def outline(
+    text: bytes,
+    options: Options,
+    resolver: Resolver,
+    *,
+    on_warning: Callable[[CheckWarning], object] = lambda _warning: None,
+) -> Answer:
+    """What the target of the Dockerfile `text` may be given; `on_warning` gets what checks find.
+
+    Raises: DockerfileError.
+    """
     dockerfile = parse(options.filename, text, frontend=options.build_args.get("BUILDKIT_SYNTAX", ""))
     platform = options.platforms[0] if options.platforms else options.build_platform
     findings = Findings(file_settings(dockerfile, options.build_args))
-    check_file(dockerfile, options, platform, findings)
-    scene = set_scene(dockerfile, options, Images(resolver), platform, findings=findings)
-    states = convert_stages(scene)
+    try:
+        check_file(dockerfile, options, platform, findings)
+        scene = set_scene(dockerfile, options, Images(resolver), platform, findings=findings)
+        states = convert_stages(scene)
+    finally:
+        for warning in findings.warnings:
+            on_warning(warning)
     findings.require_none()
     needed = [scene.plan.stages[index].stage for index in sorted(states)]
     target = scene.plan.stages[scene.plan.target].stage
@@ -67,12 +81,16 @@ def outline(text: bytes, options: Options, resolver: Resolver) -> Answer:
     document = _Outline(
         name=target.name,
         description=described(target.name, target.origin.comments) if target.name else "",
-        args=tuple(_arguments(scene, needed, states)),
+        args=tuple(sorted(_arguments(scene, needed, states), key=_line)),
         secrets=_each_once(need for kind, need in needs if kind == "secret"),
         ssh=_each_once(need for kind, need in needs if kind == "ssh"),
         sources=(base64_text(dockerfile.source.text),),
     )
     return Answer(text=_shown(document), document=encode(document))
+
+
+def _line(argument: _Argument) -> int:
+    return argument.location.ranges[0].start.line
 
 
 def _used_globally(scene: Scene, needed: Iterable[Stage]) -> set[str]:

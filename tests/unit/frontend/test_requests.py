@@ -133,13 +133,13 @@ def test_an_outline_has_the_arguments_that_the_target_and_its_bases_declare() ->
     document = json.loads(answer.document)
     assert (document["name"], document["description"]) == ("t", "the target")
     assert [(each["name"], each["value"]) for each in document["args"]] == [
-        ("G", "hello"),
-        ("H", "silent"),
         ("VERSION", "2"),
         ("BASE", "busybox:2"),
+        ("G", "hello"),
+        ("H", "silent"),
     ]
-    assert document["args"][0]["description"] == "how to greet"
-    assert document["args"][0]["location"] == {"ranges": [line(6)]}
+    assert document["args"][2]["description"] == "how to greet"
+    assert document["args"][2]["location"] == {"ranges": [line(6)]}
 
 
 def test_an_outline_has_the_secrets_and_agents_of_mounts() -> None:
