@@ -35,6 +35,7 @@ _NO_ID: Final = (
 )
 _ITS_LINE: Final = "the line that is wrong is shown; BuildKit shows the one before"
 _WITH_PLACE: Final = "the place in the Dockerfile is shown, where BuildKit shows none"
+_UMASK: Final = "a cache has the mode that was asked for; the umask of the engine cuts it"
 _WHITEOUTS: Final = (
     "a name that means a deletion in layers is refused; BuildKit's image lacks other files for it"
 )
@@ -149,6 +150,9 @@ ACCEPTED: Final = (
     Accepted("placing-copy-a-directory-onto-itself-by-different-names", "layer 2 *", _UNCHANGED),
     Accepted("archives-an-archive-with-a-hard-link-to-nothing", "message", _CLEARER),
     Accepted("archives-an-archive-with-sparse-files-of-gnu", "message", _CLEARER),
+    Accepted("mounts-modes-of-caches-that-the-umask-of-the-engine-cuts", "files 'x' content", _UMASK),
+    Accepted("shapes-cache-mounts-with-modes-and-owners", "files 'y' content", _UMASK),
+    Accepted("ignoring-exclude-from-a-stage", "message", _CLEARER),
     Accepted("steps-a-file-is-moved-and-linked-over-layers", "* 'b'", _LINKED),
     Accepted("steps-a-file-is-moved-and-linked-over-layers", "* links", _LINKED),
     Accepted("steps-delete-and-make-anew-in-one-step-and-in-two", "layer 2 *", _OPAQUE),
