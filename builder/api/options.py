@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal, TypeAlias
 
 import msgspec
 
+from builder.cache.mounts import Scope
 from builder.cache.remote.places import CacheExport, ImportPlace
 from builder.graph.definition import Target
 from builder.graph.operations import Network
@@ -54,6 +55,9 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     how it was made, in so much detail; `vcs`: what is asked of the repository around the context for both.
     `signing`: what goes to an image store, a registry or an OCI archive is signed.
 
+    `mount_scope`: which cache mounts platforms share; a build that is not `trusted` reads cache mounts, and what it
+    writes to them is lost.
+
     `on_error`: whether the first failure stops the build, or only the platforms that need what failed.
     `partial`: whether the platforms that were built are delivered without the others (only with "continue").
     """
@@ -87,6 +91,8 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int | None = None
     on_error: OnError = "stop"
     partial: Partial = "refuse"
+    mount_scope: Scope = "id"
+    trusted: bool = True
     unpack_limits: UnpackLimits = DEFAULT_LIMITS
 
     network: Network = "default"

@@ -53,11 +53,13 @@ def open_tools(
         cancelled=cancelled,
         secrets=options.secrets,
         agents=options.agents,
-        caches=workspace.store.root.path / "cache-mounts",
+        caches=workspace.mounts,
         parts=PartsTable(workspace.store.database),
         remember=remember,
         jobs=options.jobs,
         limits=options.unpack_limits,
+        mount_scope=options.mount_scope,
+        trusted=options.trusted,
     )
 
 

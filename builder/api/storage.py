@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from builder.api.workspace import SCHEMAS, layer_paths
+from builder.cache.parts import PartsTable
 from builder.cache.records import CacheRecords
 from builder.snapshot.layerdb import LayerID, LayerTable
 from builder.store import check
@@ -17,18 +19,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.snapshot.layers import LayerPaths
+    from builder.store.embedded import EmbeddedStore
+
+_SETTLED_SECONDS: Final = 3600
+"""A build that runs may have definitions for which it has no record yet; most are done within this."""
 
 
 def collect_garbage(root: Path) -> Collected:
     """Removes what no image, lease or cache record keeps. Raises: StoreError."""
     with open_store(root, schemas=SCHEMAS) as store:
-        table, records = LayerTable(store.database), CacheRecords(store.database)
-        return collect(
-            store.root,
-            store.database,
-            snapshots=_LayerFiles(table, layer_paths(store.root.path)),
-            extra_roots=lambda: _cache_roots(table, records),
-        )
+        return collect_in(store)
+
+
+def collect_in(store: EmbeddedStore) -> Collected:
+    """Removes what nothing keeps in the state root of `store`, whose tables are there. Raises: StoreError."""
+    table, records = LayerTable(store.database), CacheRecords(store.database)
+    collected = collect(
+        store.root,
+        store.database,
+        snapshots=_LayerFiles(table, layer_paths(store.root.path)),
+        extra_roots=lambda: _cache_roots(table, records),
+    )
+    records.forget_definitions(before=time.time() - _SETTLED_SECONDS)
+    PartsTable(store.database).prune()
+    return collected
 
 
 def check_store(root: Path, *, verify: bool) -> list[str]:

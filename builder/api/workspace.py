@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from builder.cache import history, parts, records
+from builder.cache import history, mounttable, parts, records
+from builder.cache.mounts import CacheMounts
+from builder.cache.mounttable import MountTable
 from builder.cache.records import CacheRecords
-from builder.snapshot import digests, layerdb
+from builder.snapshot import digests, layerdb, treesizes
 from builder.snapshot.digests import FileDigests
 from builder.snapshot.layerdb import LayerTable
 from builder.snapshot.layers import LayerPaths, Layers
@@ -26,7 +28,16 @@ if TYPE_CHECKING:
     from builder.store.protocol import Lease, Store
     from builder.system.locks import CancelToken
 
-SCHEMAS: Final = (layerdb.SCHEMA, digests.SCHEMA, records.SCHEMA, parts.SCHEMA, history.SCHEMA)
+SCHEMAS: Final = (
+    layerdb.SCHEMA,
+    treesizes.SCHEMA,
+    digests.SCHEMA,
+    records.SCHEMA,
+    records.KINDS,
+    mounttable.SCHEMA,
+    parts.SCHEMA,
+    history.SCHEMA,
+)
 
 
 class Workspace(NamedTuple):
@@ -42,6 +53,7 @@ class Workspace(NamedTuple):
     paths: LayerPaths
     records: CacheRecords
     digests: FileDigests
+    mounts: CacheMounts
     locks: KeyLocks
     runtime: Path
 
@@ -57,6 +69,12 @@ def layer_paths(root: Path) -> LayerPaths:
     for path in (paths.trees, paths.indexes, paths.work):
         path.mkdir(exist_ok=True)
     return paths
+
+
+def cache_mounts(store: EmbeddedStore, locks: KeyLocks, cancelled: CancelToken) -> CacheMounts:
+    """The cache mounts of a state root."""
+    directory = store.root.path / "cache-mounts"
+    return CacheMounts(directory, MountTable(store.database), locks, cancelled)
 
 
 @contextmanager
@@ -85,6 +103,7 @@ def open_workspace(
             paths=own,
             records=CacheRecords(store.database),
             digests=FileDigests(store.database),
+            mounts=cache_mounts(store, locks, cancelled),
             locks=locks,
             runtime=runtime,
         )

@@ -2,24 +2,38 @@
 
 They belong to no layer and no record, and `--no-cache` leaves them alone. What a Dockerfile calls them is only
 ever hashed: a name like `../..` is a name like any other (CVE-2024-9675). A directory gets its name when it is
-complete, so a build that was killed leaves none that is half filled.
+complete, so a build that was killed leaves none that is half filled. Whoever uses one shares a lock that whoever
+wants to remove it must have alone.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
+import msgspec
+
+from builder.cache.mounttable import MountRow
 from builder.oci.digest import Digest, encode_json
+from builder.snapshot.treesizes import disk_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from builder.cache.mounttable import MountTable
     from builder.graph.mounts import CacheMount
+    from builder.platforms import Platform
     from builder.system.locks import CancelToken, KeyLocks
+
+Scope: TypeAlias = Literal["id", "platform", "shared"]
+"""Whether platforms share a cache: as its id says (see `mount_platform`), never, always."""
+
+_GONE: Final = ".removed-"
 
 
 class Maker(Protocol):
@@ -30,41 +44,160 @@ class Maker(Protocol):
         ...
 
 
-def cache_name(mount: CacheMount, content: Digest | None) -> str:
+class MountUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wants a cache: what is to be shown of it in lists, and whether it may be written.
+
+    `platform` is empty for a cache that all platforms share.
+    """
+
+    name: str
+    platform: str = ""
+    description: str = ""
+
+
+def mount_platform(mount: CacheMount, platform: Platform, scope: Scope) -> str:
+    """The platform whose own cache `mount` is; empty for one that all share.
+
+    By its id: one that was given is shared, as everywhere; the one that a mount has without, its target, says
+    nothing of who may share it, and compilers and package managers keep there what fits one architecture.
+    """
+    _, separator, path = mount.id.partition("//")
+    is_named = not (separator and f"{mount.target}/".endswith(f"/{path}/"))
+    return "" if scope == "shared" or (scope == "id" and is_named) else str(platform)
+
+
+def cache_name(mount: CacheMount, content: Digest | None, platform: str = "") -> str:
     """The name of the directory of `mount`; `content` is what it begins with, None for nothing.
 
-    Caches of one id that begin differently are different caches.
+    Caches of one id that begin differently are different caches, and so are those of each `platform`.
     """
-    return Digest.of(encode_json([mount.id, content, mount.mode, mount.uid, mount.gid])).partition(":")[2]
+    parts = [mount.id, content, mount.mode, mount.uid, mount.gid, *([platform] if platform else [])]
+    return Digest.of(encode_json(parts)).partition(":")[2]
 
 
 class CacheMounts:
     """The caches of a state root, shared with all processes that use it."""
 
-    def __init__(self, directory: Path, locks: KeyLocks, cancelled: CancelToken) -> None:
+    def __init__(self, directory: Path, table: MountTable, locks: KeyLocks, cancelled: CancelToken) -> None:
         """`directory` is made if it is missing."""
         self._directory = directory
+        self._table = table
         self._locks = locks
         self._cancelled = cancelled
 
     @contextmanager
     def use(
-        self, mount: CacheMount, name: str, make: Maker, *, on_wait: Callable[[], None]
+        self, mount: CacheMount, use: MountUse, make: Maker, *, on_wait: Callable[[], None]
     ) -> Iterator[Path]:
-        """The directory `name` for as long as the block lasts, shared as `mount` says.
+        """The directory `use.name` for as long as the block lasts, shared as `mount` says.
 
         `on_wait` is called when another command has it and must end first. Raises: Cancelled, OSError, and what
         `make` raises.
         """
         match mount.sharing:
             case "shared":
-                yield self._made(name, make)
+                with self._used(mount, use, make) as path:
+                    yield path
             case "locked":
-                with self._locks.hold(f"cache mount {name}", cancelled=self._cancelled, on_wait=on_wait):
-                    yield self._made(name, make)
+                with (
+                    self._locks.hold(f"cache mount {use.name}", cancelled=self._cancelled, on_wait=on_wait),
+                    self._used(mount, use, make) as path,
+                ):
+                    yield path
             case "private":
-                with self._own(name) as own:
-                    yield self._made(own, make)
+                with (
+                    self._own(use.name) as own,
+                    self._used(mount, msgspec.structs.replace(use, name=own), make) as path,
+                ):
+                    yield path
+
+    @contextmanager
+    def look(
+        self, mount: CacheMount, use: MountUse, make: Maker, *, on_wait: Callable[[], None]
+    ) -> Iterator[Path]:
+        """The directory `use.name` to read only, for as long as the block lasts.
+
+        A cache that is not there yet is what `make` makes, and is not kept. A locked one has no writer meanwhile.
+        Raises as `use`.
+        """
+        with (
+            self._locks.share(self._in_use(use.name), cancelled=self._cancelled),
+            self._quiet(mount, use.name, on_wait),
+        ):
+            path = self._directory / use.name
+            yield path if path.is_dir() else make()
+
+    @contextmanager
+    def remove(self, name: str) -> Iterator[bool]:
+        """Takes the cache away unless somebody uses it, and says whether it did; gone when the block ends."""
+        with self._locks.hold_if_free(self._in_use(name)) as is_ours:
+            if is_ours:
+                self._table.delete([name])
+                gone = self._directory / f"{_GONE}{name}"
+                if (self._directory / name).is_dir():
+                    shutil.rmtree(gone, ignore_errors=True)
+                    os.rename(self._directory / name, gone)
+            yield is_ours
+        if is_ours:
+            shutil.rmtree(self._directory / f"{_GONE}{name}", ignore_errors=True)
+
+    def in_use(self, name: str) -> bool:
+        """Whether a command uses the cache at this moment."""
+        with self._locks.hold_if_free(self._in_use(name)) as is_free:
+            return not is_free
+
+    def all(self) -> tuple[MountRow, ...]:
+        """Every cache that is there, measured; least recently used first.
+
+        Rows without a directory go, directories without a row get one, and what a killed removal left is removed.
+        """
+        # The rows first: a cache that somebody makes meanwhile has a directory before it has a row.
+        rows = {row.name: row for row in self._table.all()}
+        names = {path.name for path in self._directory.iterdir()} if self._directory.is_dir() else set()
+        for name in [each for each in names if each.startswith(_GONE)]:
+            shutil.rmtree(self._directory / name, ignore_errors=True)
+            names.remove(name)
+        self._table.delete(rows.keys() - names)
+        for name in names - rows.keys():
+            made = (self._directory / name).stat().st_mtime
+            self._table.add(MountRow(name=name, id="", created_at=made, used_at=made))
+        return tuple(map(self._measured, self._table.all()))
+
+    def _measured(self, row: MountRow) -> MountRow:
+        if row.size is not None:
+            return row
+        size = disk_usage(self._directory / row.name)
+        if not self.in_use(row.name):
+            self._table.set_size(row, size)
+        return msgspec.structs.replace(row, size=size)
+
+    @contextmanager
+    def _used(self, mount: CacheMount, use: MountUse, make: Maker) -> Iterator[Path]:
+        now = time.time()
+        row = MountRow(
+            name=use.name,
+            id=mount.id,
+            platform=use.platform,
+            sharing=mount.sharing,
+            description=use.description,
+            created_at=now,
+            used_at=now,
+        )
+        with self._locks.share(self._in_use(use.name), cancelled=self._cancelled):
+            path = self._made(use.name, make)
+            self._table.begin_use(row)
+            try:
+                yield path
+            finally:
+                self._table.end_use(use.name)
+
+    @contextmanager
+    def _quiet(self, mount: CacheMount, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
+        if mount.sharing != "locked":
+            yield
+            return
+        with self._locks.hold(f"cache mount {name}", cancelled=self._cancelled, on_wait=on_wait):
+            yield
 
     @contextmanager
     def _own(self, name: str) -> Iterator[str]:
@@ -83,3 +216,7 @@ class CacheMounts:
                     self._directory.mkdir(mode=0o700, exist_ok=True)
                     os.rename(make(), path)
         return path
+
+    @staticmethod
+    def _in_use(name: str) -> str:
+        return f"cache mount {name} in use"

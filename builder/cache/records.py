@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,14 @@ SCHEMA: Final = Schema(
         ) WITHOUT ROWID""",
     ),
 )
+KINDS: Final = Schema(
+    "cache_kinds",
+    ("CREATE TABLE cache_kinds (key TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",),
+)
+"""What records are, where that is not a step of a build."""
+
+RecordKind: TypeAlias = Literal["regular", "internal", "source.git.checkout"]
+"""What a record holds, in the words of BuildKit: the result of a step, what a build made for itself, files."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +58,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     used_at: float
     uses: int
+    kind: RecordKind = "regular"
 
 
 class CacheRecords:
@@ -67,7 +76,9 @@ class CacheRecords:
         """Whether there is a record of `key`, of use or not."""
         return bool(self._database.read("SELECT 1 FROM cache_records WHERE key = ?", (key,)))
 
-    def save(self, key: Digest, layers: tuple[LayerID, ...], *, description: str) -> None:
+    def save(
+        self, key: Digest, layers: tuple[LayerID, ...], *, description: str, kind: RecordKind = "regular"
+    ) -> None:
         """Remembers a result; one that was known under this key is replaced."""
         now = time.time()
         with self._database.write() as cursor:
@@ -75,6 +86,8 @@ class CacheRecords:
                 "INSERT OR REPLACE INTO cache_records VALUES (?, ?, ?, ?, ?, 0)",
                 (key, json.dumps(layers), description, now, now),
             )
+            if kind != "regular":
+                cursor.execute("INSERT OR REPLACE INTO cache_kinds VALUES (?, ?)", (key, kind))
 
     def find_definition(self, definition: Digest) -> Digest | None:
         """The key that a definition led to, the last time its content was looked at."""
@@ -100,7 +113,8 @@ class CacheRecords:
     def all(self) -> tuple[Record, ...]:
         """Every record, least recently used first."""
         rows = self._database.read(
-            "SELECT key, layers, description, created_at, used_at, uses FROM cache_records ORDER BY used_at"
+            "SELECT key, layers, description, created_at, used_at, uses, COALESCE(kind, 'regular') "
+            "FROM cache_records LEFT JOIN cache_kinds USING (key) ORDER BY used_at, key"
         )
         return tuple(
             Record(
@@ -110,8 +124,9 @@ class CacheRecords:
                 created_at=created_at,
                 used_at=used_at,
                 uses=uses,
+                kind=kind,
             )
-            for key, layers, description, created_at, used_at, uses in rows
+            for key, layers, description, created_at, used_at, uses, kind in rows
         )
 
     def layers(self) -> frozenset[LayerID]:
@@ -121,5 +136,15 @@ class CacheRecords:
 
     def delete(self, keys: Iterable[Digest]) -> None:
         """Forgets these records; their layers are the collector's to remove."""
+        rows = [(key,) for key in keys]
         with self._database.write() as cursor:
-            cursor.executemany("DELETE FROM cache_records WHERE key = ?", ((key,) for key in keys))
+            cursor.executemany("DELETE FROM cache_records WHERE key = ?", rows)
+            cursor.executemany("DELETE FROM cache_kinds WHERE key = ?", rows)
+
+    def forget_definitions(self, *, before: float) -> None:
+        """Forgets definitions, of earlier than `before` in seconds since the epoch, that lead to no record."""
+        with self._database.write() as cursor:
+            cursor.execute(
+                "DELETE FROM cache_definitions WHERE used_at < ? AND key NOT IN (SELECT key FROM cache_records)",
+                (before,),
+            )

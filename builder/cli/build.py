@@ -26,6 +26,7 @@ from builder.cli.standard_input import read_standard_input
 from builder.progress.modes import choose_mode, open_renderer
 from builder.progress.renderer import Display
 from builder.system.errors import Cancelled, DockyardError, Unsupported, UsageError
+from builder.system.quantities import parse_size
 from builder.system.rights import require_root
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         network=values.network(flags.network),
         allow=values.entitlements(flags.allow),
         extra_hosts=values.extra_hosts(flags.add_host),
-        shm_size=values.size("--shm-size", flags.shm_size) if flags.shm_size else 0,
+        shm_size=parse_size("--shm-size", flags.shm_size) if flags.shm_size else 0,
         ulimits=values.ulimits(flags.ulimit),
         cgroup_parent=flags.cgroup_parent,
         signing=signing_options(flags.sign, os.environ),

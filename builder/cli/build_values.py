@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from builder.cli.later import not_supported
 from builder.system.errors import UsageError
+from builder.system.quantities import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from builder.graph.operations import Network
     from builder.snapshot.limits import UnpackLimits
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
-_UNITS: Final = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 _NETWORKS: Final = ("default", "none", "host")
 _ENTITLEMENTS: Final = frozenset({"network.host", "security.insecure"})
 _SSH: Final = re.compile(r"ssh://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:")
@@ -76,14 +75,6 @@ def _host(word: str) -> tuple[str, str]:
     return name, address
 
 
-def size(flag: str, word: str) -> int:
-    """Bytes of a size such as `64m`, `1.5GiB` or `4096`; units are powers of 1024. Raises: UsageError."""
-    matched = _SIZE.fullmatch(word.strip())
-    if matched is None:
-        raise UsageError(f"{flag}: invalid size: {word!r}", hint="sizes look like 64m or 1g")
-    return int(float(matched[1]) * _UNITS[matched[2].lower()])
-
-
 def unpack_limits(environ: Mapping[str, str]) -> UnpackLimits:
     """What archives may hold, by the variables of the environment. Raises: UsageError."""
     from builder.snapshot.limits import DEFAULT_LIMITS, MEMBERS_VARIABLE, SIZE_VARIABLE, UnpackLimits
@@ -92,7 +83,7 @@ def unpack_limits(environ: Mapping[str, str]) -> UnpackLimits:
     if members_word and not re.fullmatch("[0-9]{1,18}", members_word, re.ASCII):
         raise UsageError(f"{MEMBERS_VARIABLE}: invalid number: {members_word!r}")
     return UnpackLimits(
-        size=size(SIZE_VARIABLE, size_word) if size_word else DEFAULT_LIMITS.size,
+        size=parse_size(SIZE_VARIABLE, size_word) if size_word else DEFAULT_LIMITS.size,
         members=int(members_word) if members_word else DEFAULT_LIMITS.members,
     )
 

@@ -43,6 +43,7 @@ class _Commands(LazyGroup):
         "attest": ("builder.cli.attest", "Show what is said about images"),
         "verify": ("builder.cli.verify", "Check an image's attestations"),
         "store": ("builder.cli.store", "Choose and tend image stores"),
+        "cache": ("builder.cli.cache", "Look at the build cache and make it smaller"),
         "doctor": ("builder.cli.doctor", "Say what this machine has and lacks"),
         "version": ("builder.cli.version", "Show the version"),
     }

@@ -30,3 +30,13 @@ def format_binary(count: int) -> str:
         if amount < 1024 or unit == _BINARY[-1]:
             break
     return f"{amount:.4g}{unit}"
+
+
+def format_size(count: int) -> str:
+    """`count` in powers of 1000 with four digits at most: `0B`, `8.224kB`, `1.704GB`, as in Docker's lists."""
+    amount, unit = float(count), "B"
+    for larger in _DECIMAL:
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.4g}{unit}"

@@ -75,7 +75,12 @@ class Scans:
                 if found is None:
                     with self._stream.vertex(vertex, label):
                         layer = self._run(scanner, scanned, vertex)
-                        self._records.save(key, (layer,), description=f"generating sbom using {scanner.name}")
+                        self._records.save(
+                            key,
+                            (layer,),
+                            description=f"generating sbom using {scanner.name}",
+                            kind="internal",
+                        )
                     return open_bundle(self._layers.tree_path(layer))
         self._records.touch([key])
         self._stream.cached(vertex, label)

@@ -99,6 +99,7 @@ class Layers:
         self._fetchers: dict[LayerID, tuple[Descriptor, BlobFetcher]] = {}
         self._trees: dict[LayerID, TreeLayer] = {}
         self._indexes: dict[LayerID, IndexLayer] = {}
+        self._kept: set[LayerID] = set()
         self._numbers = itertools.count()
         self._guard = threading.Lock()
 
@@ -163,7 +164,12 @@ class Layers:
 
     def keep(self, layers: Sequence[LayerID]) -> None:
         """Keeps the collector from `layers` while this build runs; which of them are there, see after."""
-        self._lease.keep_snapshots(map(str, layers))
+        with self._guard:
+            new = [layer for layer in layers if layer not in self._kept]
+        if new:
+            self._lease.keep_snapshots(map(str, new))
+            with self._guard:
+                self._kept.update(new)
 
     def usable(self, layers: Sequence[LayerID]) -> bool:
         """Whether all of `layers` can still be had: a tree, a blob that is here, or one that can be fetched."""

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from builder.cache.keys import EMPTY
-from builder.cache.mounts import cache_name
+from builder.cache.mounts import MountUse, cache_name, mount_platform
 from builder.graph import BindMount, CacheMount, SshMount, TmpfsMount
 from builder.oci.digest import Digest
 from builder.snapshot.mounted import lay_out, mount_headers, mounted_files
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from builder.cache.mounts import CacheMounts
+    from builder.cache.mounts import CacheMounts, Scope
     from builder.executor.mounts import StepMount
     from builder.graph import Exec, Vertex
     from builder.progress.stream import Stream
@@ -49,12 +49,18 @@ class MountSteps:
         caches: CacheMounts,
         agents: Mapping[str, Path],
         stream: Stream,
+        *,
+        scope: Scope = "id",
+        trusted: bool = True,
     ) -> None:
+        """`scope` says which caches platforms share; what is not `trusted` reads caches and changes none."""
         self._layers = layers
         self._digests = digests
         self._caches = caches
         self._agents = agents
         self._stream = stream
+        self._scope = scope
+        self._trusted = trusted
         self._trees: dict[tuple[Digest, int], SelectedTree] = {}
         self._guard = threading.Lock()
 
@@ -115,7 +121,7 @@ class MountSteps:
     def _cache(
         self, vertex: Vertex, operation: Exec, number: int, inputs: Inputs, work: Path, stack: ExitStack
     ) -> StepMount:
-        from builder.executor.mounts import KeptMount
+        from builder.executor.mounts import FilesMount, KeptMount
 
         mount = operation.mounts[number]
         assert isinstance(mount, CacheMount)
@@ -136,10 +142,21 @@ class MountSteps:
 
         has_input = mount.input is not None
         content = self._shown(vertex, operation, number, inputs)[0] if has_input else None
-        name = cache_name(mount, content)
-        directory = stack.enter_context(self._caches.use(mount, name, make, on_wait=report_waiting))
+        platform = mount_platform(mount, operation.platform, self._scope)
+        use = MountUse(
+            name=cache_name(mount, content, platform),
+            platform=platform,
+            description=f'cached mount {mount.target} from exec {" ".join(operation.args)} with id "{mount.id}"',
+        )
         source = "" if has_input else mount.source
-        return KeptMount(mount.target, directory, source, writable=not mount.read_only)
+        if self._trusted:
+            directory = stack.enter_context(self._caches.use(mount, use, make, on_wait=report_waiting))
+            return KeptMount(mount.target, directory, source, writable=not mount.read_only)
+        # What it writes goes to an overlay, and with it.
+        directory = stack.enter_context(self._caches.look(mount, use, make, on_wait=report_waiting))
+        return FilesMount(
+            mount.target, directory=directory, source=source.strip("/"), writable=not mount.read_only
+        )
 
     def _agent(self, mount: SshMount, work: Path, stack: ExitStack) -> Sequence[StepMount]:
         from builder.executor.mounts import KeptMount

@@ -214,7 +214,11 @@ class Operators:
 
     def _recorded(self, vertex: Vertex, key: Digest) -> Layered | None:
         layers = self._records.find(key)
-        if layers is None or not self._layers.usable(layers):
+        if layers is None:
+            return None
+        # Leased first: what a collector takes before that is seen to be gone, and nothing goes after it.
+        self._layers.keep(layers)
+        if not self._layers.usable(layers):
             return None
         self._note_cached(vertex)
         self.used.add(key)

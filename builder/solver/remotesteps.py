@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from builder.cache.records import CacheRecords
+    from builder.cache.records import CacheRecords, RecordKind
     from builder.graph import Http
     from builder.snapshot.layers import Layers
     from builder.source.git import GitAccess
@@ -121,16 +121,19 @@ class RemoteSteps:
             fixed = msgspec.structs.replace(operation, ref=ref, checksum="")
             key = self.keys[operation] = Digest.of(encode_json(["dockyard.v1", fixed, commit]))
             return self._recorded(key) or self._keep(
-                key, repository.check_out(commit), redacted(operation.remote)
+                key, repository.check_out(commit), redacted(operation.remote), kind="source.git.checkout"
             )
 
     def _recorded(self, key: Digest) -> Layered | None:
         layers = self._records.find(key)
-        return Layered(layers) if layers is not None and self._layers.usable(layers) else None
+        if layers is None:
+            return None
+        self._layers.keep(layers)
+        return Layered(layers) if self._layers.usable(layers) else None
 
-    def _keep(self, key: Digest, root: Path, name: str) -> Layered:
+    def _keep(self, key: Digest, root: Path, name: str, kind: RecordKind = "regular") -> Layered:
         layers = (self._layers.adopt(root),)
-        self._records.save(key, layers, description=name)
+        self._records.save(key, layers, description=name, kind=kind)
         return Layered(layers)
 
     def _write_note(self, path: Path, known: _Known) -> None:

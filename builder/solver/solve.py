@@ -6,7 +6,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from builder.cache.mounts import CacheMounts
 from builder.graph import Exec, File, Merge, walk
 from builder.snapshot.limits import DEFAULT_LIMITS
 from builder.solver.errors import StepFailed
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cache.history import BuiltStep
+    from builder.cache.mounts import CacheMounts, Scope
     from builder.cache.parts import PartsTable
     from builder.cache.records import CacheRecords
     from builder.executor import Executor
@@ -68,7 +68,8 @@ class Tools(NamedTuple):
     """What solving works with.
 
     `open_executor` is called when the first command must run. `agents` are sockets of SSH agents by id,
-    `caches` is where cache mounts live. `jobs`: how many steps may run at once; None: what the cores allow.
+    `caches` are the cache mounts, which platforms share as `mount_scope` says, and which a build that is not
+    `trusted` does not change. `jobs`: how many steps may run at once; None: what the cores allow.
     `remember` is told in the end what became of each step, also when one failed, and `parts` get what their keys
     were made of. The same tools may solve several graphs of one build, one after the other.
     """
@@ -84,11 +85,13 @@ class Tools(NamedTuple):
     cancelled: threading.Event
     secrets: Mapping[str, bytes | Callable[[], bytes]]
     agents: Mapping[str, Path]
-    caches: Path
+    caches: CacheMounts
     parts: PartsTable
     remember: Callable[[tuple[BuiltStep, ...]], None]
     jobs: int | None = None
     limits: UnpackLimits = DEFAULT_LIMITS
+    mount_scope: Scope = "id"
+    trusted: bool = True
 
 
 def forget(_steps: tuple[BuiltStep, ...]) -> None:
@@ -120,8 +123,15 @@ def solve(
         layer_format=layer_format,
         limits=tools.limits,
     )
-    caches = CacheMounts(tools.caches, tools.locks, tools.cancelled)
-    mounts = MountSteps(tools.layers, tools.digests, caches, tools.agents, tools.stream)
+    mounts = MountSteps(
+        tools.layers,
+        tools.digests,
+        tools.caches,
+        tools.agents,
+        tools.stream,
+        scope=tools.mount_scope,
+        trusted=tools.trusted,
+    )
     runs = RunSteps(
         tools.layers,
         tools.open_executor,

@@ -109,50 +109,82 @@ def collect(
     return Collected(blobs=len(sizes), size=sum(sizes), snapshots=len(dead), leases=ended)
 
 
+def kept_by_images(database: Database) -> dict[str, frozenset[Digest]]:
+    """The digests of all content that each image reaches, by the image's name, in all namespaces."""
+    kept: dict[str, frozenset[Digest]] = {}
+    labels = _labels(database)
+    for namespace, digest, name in database.read(
+        "SELECT namespace, json_extract(target, '$.digest'), name FROM images ORDER BY name"
+    ):
+        reached = _Walk(labels)
+        reached.follow([(namespace, digest)])
+        kept[name] = kept.get(name, frozenset()) | {Digest(each) for _, each in reached.kept}
+    return kept
+
+
+class _Walk:
+    """Follows the labels of content from one blob to those that it refers to."""
+
+    def __init__(self, labels: dict[_Key, Labels]) -> None:
+        self.labels = labels
+        self.kept: set[_Key] = set()
+        self.snapshots: set[str] = set()
+        self._followed: set[_Key] = set()
+
+    def follow(self, keys: Iterable[_Key]) -> None:
+        """Keeps `keys`, and all that they reach."""
+        pending = list(keys)
+        while pending:
+            key = pending.pop()
+            if key in self._followed or key not in self.labels:
+                continue
+            self._followed.add(key)
+            self.kept.add(key)
+            for label, value in self.labels[key].items():
+                if label == _CONTENT or label.startswith((f"{_CONTENT}.", f"{_CONTENT}/")):
+                    pending.append((key[0], value))
+                elif label.startswith(_SNAPSHOT):
+                    self.snapshots.add(value)
+
+
+def _labels(database: Database) -> dict[_Key, Labels]:
+    return {
+        (namespace, digest): decode_labels(labels)
+        for namespace, digest, labels in database.read("SELECT namespace, digest, labels FROM content")
+    }
+
+
 class _Marking:
     """What is reachable, at the moment of its making."""
 
     def __init__(self, database: Database, leases: Leases, extra: Roots) -> None:
-        self._labels: dict[_Key, Labels] = {
-            (namespace, digest): decode_labels(labels)
-            for namespace, digest, labels in database.read("SELECT namespace, digest, labels FROM content")
-        }
-        self._kept: set[_Key] = set()
-        self._followed: set[_Key] = set()
-        self.snapshots: set[str] = set(extra.snapshots)
-        self._follow(_image_targets(database))
-        self._follow(key for key, labels in self._labels.items() if _ROOT in labels)
-        self._follow((namespace, digest) for namespace, digest in self._labels if digest in extra.content)
+        self._walk = _Walk(_labels(database))
+        labels = self._walk.labels
+        self._walk.snapshots.update(extra.snapshots)
+        self._walk.follow(_image_targets(database))
+        self._walk.follow(key for key, found in labels.items() if _ROOT in found)
+        self._walk.follow(key for key in labels if key[1] in extra.content)
         self._keep_leased(database, leases)
+
+    @property
+    def snapshots(self) -> set[str]:
+        """Snapshots that something keeps."""
+        return self._walk.snapshots
 
     def garbage(self) -> Iterator[_Key]:
         """Content rows that nothing keeps."""
-        return (key for key in self._labels if key not in self._kept)
+        return (key for key in self._walk.labels if key not in self._walk.kept)
 
     def _keep_leased(self, database: Database, leases: Leases) -> None:
         by_id = {lease.id: lease for lease in leases.all()}
         for lease_id, kind, name in database.read("SELECT lease, kind, id FROM lease_resources"):
             lease = by_id[lease_id]
             if kind != "content":
-                self.snapshots.add(name)
+                self._walk.snapshots.add(name)
             elif FLAT in lease.labels:
-                self._kept.add((lease.namespace, name))
+                self._walk.kept.add((lease.namespace, name))
             else:
-                self._follow([(lease.namespace, name)])
-
-    def _follow(self, keys: Iterable[_Key]) -> None:
-        pending = list(keys)
-        while pending:
-            key = pending.pop()
-            if key in self._followed or key not in self._labels:
-                continue
-            self._followed.add(key)
-            self._kept.add(key)
-            for label, value in self._labels[key].items():
-                if label == _CONTENT or label.startswith((f"{_CONTENT}.", f"{_CONTENT}/")):
-                    pending.append((key[0], value))
-                elif label.startswith(_SNAPSHOT):
-                    self.snapshots.add(value)
+                self._walk.follow([(lease.namespace, name)])
 
 
 def _image_targets(database: Database) -> list[_Key]:

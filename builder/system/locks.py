@@ -36,7 +36,7 @@ class CancelToken(Protocol):
 
 
 class KeyLocks:
-    """Exclusive locks by key, held across all processes that name the same file."""
+    """Locks by key, exclusive or shared, held across all processes that name the same file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,38 +49,50 @@ class KeyLocks:
 
         Raises: Cancelled, when that happens while waiting.
         """
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            self._wait(fd, _offset(key), cancelled, on_wait)
+        with self._held(key, fcntl.F_WRLCK, cancelled, on_wait):
             yield
-        finally:
-            os.close(fd)
+
+    @contextmanager
+    def share(self, key: str, *, cancelled: CancelToken) -> Iterator[None]:
+        """Holds the lock of `key` together with others who share it; nobody holds it alone meanwhile.
+
+        Raises: Cancelled, when that happens while waiting.
+        """
+        with self._held(key, fcntl.F_RDLCK, cancelled, None):
+            yield
 
     @contextmanager
     def hold_if_free(self, key: str) -> Iterator[bool]:
         """Holds the lock of `key` unless somebody else has it; says whether it does."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            yield _try_lock(fd, _offset(key))
+            yield _try_lock(fd, _offset(key), fcntl.F_WRLCK)
         finally:
             os.close(fd)
 
-    @staticmethod
-    def _wait(fd: int, offset: int, cancelled: CancelToken, on_wait: Callable[[], None] | None) -> None:
-        pause = _FIRST_WAIT
-        while not _try_lock(fd, offset):
-            if on_wait is not None:
-                on_wait()
-                on_wait = None
-            if cancelled.is_set():
-                raise Cancelled
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_WAIT)
+    @contextmanager
+    def _held(
+        self, key: str, kind: int, cancelled: CancelToken, on_wait: Callable[[], None] | None
+    ) -> Iterator[None]:
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        offset, pause = _offset(key), _FIRST_WAIT
+        try:
+            while not _try_lock(fd, offset, kind):
+                if on_wait is not None:
+                    on_wait()
+                    on_wait = None
+                if cancelled.is_set():
+                    raise Cancelled
+                time.sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_WAIT)
+            yield
+        finally:
+            os.close(fd)
 
 
-def _try_lock(fd: int, offset: int) -> bool:
+def _try_lock(fd: int, offset: int, kind: int) -> bool:
     try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0))
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, kind, os.SEEK_SET, offset, 1, 0))
     except (BlockingIOError, PermissionError):
         return False
     return True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.cache.records import SCHEMA, CacheRecords
+from builder.cache.records import KINDS, SCHEMA, CacheRecords
 from builder.oci.digest import Digest
 from builder.snapshot.layerdb import LayerID
 from builder.store.database import Database
@@ -20,7 +20,7 @@ KEY, OTHER = Digest.of(b"key"), Digest.of(b"other")
 
 @pytest.fixture
 def records(tmp_path: Path) -> Iterator[CacheRecords]:
-    database = Database(tmp_path / "dockyard.db", (SCHEMA,))
+    database = Database(tmp_path / "dockyard.db", (SCHEMA, KINDS))
     yield CacheRecords(database)
     database.close()
 
@@ -56,3 +56,20 @@ def test_a_deleted_record_is_a_miss(records: CacheRecords) -> None:
     records.save(KEY, (), description="x")
     records.delete([KEY])
     assert records.find(KEY) is None
+
+
+def test_a_record_knows_what_it_is(records: CacheRecords) -> None:
+    records.save(KEY, (LayerID(1),), description="RUN x")
+    records.save(OTHER, (LayerID(2),), description="https://host/r.git", kind="source.git.checkout")
+    assert {record.key: record.kind for record in records.all()} == {
+        KEY: "regular",
+        OTHER: "source.git.checkout",
+    }
+
+
+def test_a_definition_that_leads_nowhere_is_forgotten_when_it_is_old(records: CacheRecords) -> None:
+    records.save_definition(KEY, OTHER)
+    records.forget_definitions(before=0)
+    assert records.find_definition(KEY) == OTHER
+    records.forget_definitions(before=1e12)
+    assert records.find_definition(KEY) is None

@@ -6,6 +6,7 @@ import pytest
 
 from builder.cli import build_values as values
 from builder.system.errors import UsageError
+from builder.system.quantities import parse_size
 
 
 def test_a_build_argument_without_value_comes_from_the_environment() -> None:
@@ -45,7 +46,7 @@ def test_a_host_is_separated_from_its_address_by_colon_or_equal_sign(
     [("0", 0), ("4096", 4096), ("64m", 64 << 20), ("64MB", 64 << 20), ("1.5GiB", 3 << 29), ("2 k", 2048)],
 )
 def test_sizes_are_in_powers_of_1024_whatever_the_spelling(word: str, count: int) -> None:
-    assert values.size("--shm-size", word) == count
+    assert parse_size("--shm-size", word) == count
 
 
 @pytest.mark.parametrize(
@@ -92,8 +93,8 @@ def test_a_context_that_needs_an_agent_gets_the_default_one(
         lambda: values.extra_hosts(["db:nowhere"]),
         lambda: values.extra_hosts([":10.0.0.1"]),
         lambda: values.extra_hosts(["db:host-gateway"]),
-        lambda: values.size("--shm-size", "big"),
-        lambda: values.size("--shm-size", "-1"),
+        lambda: parse_size("--shm-size", "big"),
+        lambda: parse_size("--shm-size", "-1"),
         lambda: values.ulimits(["nofile"]),
         lambda: values.ulimits(["nofile=5:4"]),
         lambda: values.ulimits(["nofile=-1:4"]),
