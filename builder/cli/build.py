@@ -116,6 +116,8 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         cache_from=caches[0],
         cache_to=caches[1],
         jobs=flags.jobs,
+        mount_scope=values.mount_scope(os.environ),
+        trusted=not flags.untrusted,
         on_error="continue" if flags.on_error == "continue" else "stop",
         partial="allow" if flags.partial == "allow" else "refuse",
         unpack_limits=values.unpack_limits(os.environ),

@@ -49,6 +49,7 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     check: bool
     driver: str | None
     jobs: int | None
+    untrusted: bool
     on_error: str
     partial: str
     explain: bool
@@ -126,6 +127,7 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
         default="refuse",
         help="Whether the platforms that were built are delivered without those that failed.",
     ),
+    _switch("--untrusted", help="Let cache mounts be read, and keep nothing that is written to them."),
     _many("--sign", metavar="key=FILE|env://VAR", help="Sign the image with this key; may be repeated."),
     _many(
         "--cache-from",

@@ -15,10 +15,13 @@ from builder.system.quantities import parse_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from builder.cache.mounts import Scope
     from builder.graph.operations import Network
     from builder.snapshot.limits import UnpackLimits
 
 _NETWORKS: Final = ("default", "none", "host")
+_MOUNT_SCOPE: Final = "DOCKYARD_CACHE_MOUNT_SCOPE"
+_SCOPES: Final = ("id", "platform", "shared")
 _ENTITLEMENTS: Final = frozenset({"network.host", "security.insecure"})
 _SSH: Final = re.compile(r"ssh://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:")
 
@@ -86,6 +89,14 @@ def unpack_limits(environ: Mapping[str, str]) -> UnpackLimits:
         size=parse_size(SIZE_VARIABLE, size_word) if size_word else DEFAULT_LIMITS.size,
         members=int(members_word) if members_word else DEFAULT_LIMITS.members,
     )
+
+
+def mount_scope(environ: Mapping[str, str]) -> Scope:
+    """Which cache mounts platforms share, by DOCKYARD_CACHE_MOUNT_SCOPE. Raises: UsageError."""
+    word = environ.get(_MOUNT_SCOPE) or "id"
+    if word not in _SCOPES:
+        raise UsageError(f"{_MOUNT_SCOPE}: invalid scope: {word!r}", hint=f"scopes: {', '.join(_SCOPES)}")
+    return cast("Scope", word)
 
 
 def ulimits(words: Iterable[str]) -> tuple[tuple[str, int, int], ...]:

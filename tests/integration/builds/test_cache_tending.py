@@ -155,3 +155,19 @@ def test_a_terminal_is_not_asked_when_there_is_none(project: Project) -> None:
     outcome = project.dockyard("cache", "prune", "--all")
     assert outcome.code == 0
     assert "Total:" in outcome.out
+
+
+def test_an_untrusted_build_reads_cache_mounts_and_changes_none(project: Project) -> None:
+    seen = "FROM busybox\nRUN --mount=type=cache,target=/c {} > /out\n"
+    project.built(seen.format("echo trusted | tee /c/word"), "-o", "type=cacheonly")
+
+    image = project.image(seen.format("cat /c/word; echo bad > /c/word; touch /c/more"), "--untrusted")
+    after = project.image(seen.format("cat /c/word; ls /c"))
+
+    assert image.text("out") == "trusted\n"
+    assert after.text("out") == "trusted\nword\n"
+
+
+def test_an_untrusted_build_leaves_no_new_cache_mount(project: Project) -> None:
+    project.built("FROM busybox\nRUN --mount=type=cache,target=/c touch /c/x\n", "--untrusted", "-t", "x")
+    assert usage(project, "--filter", "type=exec.cachemount") == []
