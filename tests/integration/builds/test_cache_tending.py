@@ -158,7 +158,7 @@ def test_a_terminal_is_not_asked_when_there_is_none(project: Project) -> None:
 
 
 def test_an_untrusted_build_reads_cache_mounts_and_changes_none(project: Project) -> None:
-    seen = "FROM busybox\nRUN --mount=type=cache,target=/c {} > /out\n"
+    seen = "FROM busybox\nRUN --mount=type=cache,target=/c ({}) > /out\n"
     project.built(seen.format("echo trusted | tee /c/word"), "-o", "type=cacheonly")
 
     image = project.image(seen.format("cat /c/word; echo bad > /c/word; touch /c/more"), "--untrusted")
