@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from builder.api.attesting import admitted, is_explicit, makes_index, require_attestable
-from builder.api.images.opening import EMBEDDED_CLASSIC, chosen_engine
+from builder.api.images.opening import chosen_engine
 from builder.oci.reference import parse_reference
 from builder.platforms import best_match, host_platform, parse_platforms
 from builder.snapshot.layerdb import Format
 from builder.store.admission import require_multi_platform
 from builder.store.engine.engine import find_engine
 from builder.store.errors import DriverError
-from builder.store.selection import CONTAINERD
+from builder.store.selection import CONTAINERD, EMBEDDED_CLASSIC
 from builder.system.places import default_root
 from exporter.annotations import parse_annotation, require_applicable
 from exporter.docker import REFUSED_INDEX

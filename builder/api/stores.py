@@ -13,7 +13,7 @@ from builder.store.selection import (
     CLASSIC,
     Driver,
     StoreSummary,
-    active_driver,
+    active_name,
     environment_address,
     open_store,
     summarize,
@@ -31,7 +31,7 @@ def list_stores(root: Path, environ: Mapping[str, str]) -> tuple[StoreSummary, .
     """A summary of each; the docker driver's is an engine, if one listens. Raises: StoreError, UsageError."""
     with open_store(root) as store:
         summaries = summarize(store.root, store.database, environment_address(environ))
-        at_engine = active_driver(store.root) == CLASSIC
+        at_engine = active_name(store.root) == CLASSIC.name
     try:
         engine = find_engine(environ)
     except EngineNotFound as error:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("use")
-@click.argument("name", metavar="containerd|docker")
+@click.argument("name", metavar="containerd|docker|classic")
 @click.option(
     "--address", metavar="unix:///PATH", help="Socket of a containerd daemon that keeps the images."
 )
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, /, name: str, address: str | None, namespace: str | None) -> None:
     """Make a store the active one, for every command on this state root from now on.
 
-    Without --address the store is dockyard's own, in the state root.
+    Without --address containerd's store is dockyard's own, in the state root. docker is the Docker Engine that
+    listens, or without one the classic store in the state root, which classic always means.
     """
     from builder.api.stores import list_stores
     from builder.store.root import open_root

@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTESTATION_REFUSED",
     "DRIVERS",
+    "EMBEDDED_CLASSIC",
     "MULTI_PLATFORM_REFUSED",
     "Driver",
     "DriverError",
     "StoreSummary",
     "active_address",
     "active_driver",
+    "active_name",
     "environment_address",
     "open_daemon",
     "open_selected",
@@ -69,6 +71,9 @@ class Driver(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities
 
 
+EMBEDDED_CLASSIC: Final = "classic"
+"""The name of the docker driver's own store, for those who want it whether or not an engine listens."""
+
 CONTAINERD: Final = Driver(
     name="containerd",
     store="containerd image store, embedded",
@@ -82,7 +87,7 @@ CLASSIC: Final = Driver(
     capabilities=Capabilities(name="docker", multi_platform=False, attestations=False),
 )
 DRIVERS: Final = {driver.name: driver for driver in (CONTAINERD, CLASSIC)}
-_ALIASES: Final = {"classic": CLASSIC.name, "embedded": CONTAINERD.name}
+_ALIASES: Final = {EMBEDDED_CLASSIC: CLASSIC.name, "embedded": CONTAINERD.name}
 
 
 class StoreSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +118,15 @@ def active_driver(root: Root) -> Driver:
 
     Raises: StoreError when the choice cannot be read.
     """
-    return find_driver(_choice(root).active)
+    return find_driver(active_name(root))
+
+
+def active_name(root: Root) -> str:
+    """The name by which the active driver was chosen: `docker`, or `classic` for its own store whatever listens.
+
+    Raises: StoreError when the choice cannot be read.
+    """
+    return _choice(root).active
 
 
 def active_address(root: Root) -> Address | None:
@@ -142,7 +155,9 @@ def use_driver(root: Root, name: str, address: Address | None = None) -> Driver:
     if address is not None and driver != CONTAINERD:
         raise UsageError(f"the {driver.name} driver has no address", hint="leave --address out")
     temporary = root.path / f".{_FILE}.{os.urandom(4).hex()}"
-    temporary.write_bytes(msgspec.json.encode(_Choice(driver.name, address)) + b"\n")
+    temporary.write_bytes(
+        msgspec.json.encode(_Choice(name if name == EMBEDDED_CLASSIC else driver.name, address)) + b"\n"
+    )
     temporary.replace(root.path / _FILE)
     return driver
 

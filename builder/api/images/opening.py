@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from builder.store.engine.engine import find_engine
 from builder.store.root import open_root
 from builder.store.selection import (
     CLASSIC,
-    active_driver,
+    EMBEDDED_CLASSIC,
+    active_name,
     environment_address,
     find_driver,
     open_selected,
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from builder.api.images.service import ImageService
     from builder.store.engine.engine import Engine
-
-EMBEDDED_CLASSIC: Final = "classic"
-"""The name of the docker driver's own store, for those who want it whether or not an engine listens."""
 
 
 def open_images(
@@ -51,7 +49,6 @@ def chosen_engine(root: Path, driver: str | None, environ: Mapping[str, str]) ->
 
     Raises: EngineNotFound, EngineError, StoreError, UsageError.
     """
-    if driver == EMBEDDED_CLASSIC:
-        return None
-    chosen = active_driver(open_root(root)) if driver is None else find_driver(driver)
-    return find_engine(environ) if chosen == CLASSIC else None
+    name = active_name(open_root(root)) if driver is None else driver
+    at_engine = name != EMBEDDED_CLASSIC and find_driver(name) == CLASSIC
+    return find_engine(environ) if at_engine else None

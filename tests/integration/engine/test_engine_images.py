@@ -57,6 +57,13 @@ def test_one_word_asks_the_engine_whatever_store_is_active(at_engine: AtEngine) 
     assert "words" not in at_engine.says("images", "--driver", "classic")
 
 
+def test_the_classic_store_can_be_chosen_although_an_engine_listens(at_engine: AtEngine) -> None:
+    at_engine.says("store", "use", "classic")
+    assert "words" not in at_engine.says("images")
+    at_engine.says("store", "use", "docker")
+    assert "words" in at_engine.says("images", "--tree")
+
+
 def test_names_are_given_and_taken_at_the_engine(at_engine: AtEngine) -> None:
     at_engine.says("tag", at_engine.built[:19], "example.org/again:2")
     assert at_engine.peer.images()["example.org/again:2"] == at_engine.built
