@@ -201,8 +201,8 @@ def _mounts(bundle: str, shm_size: int) -> list[Mount]:
         _mount("/dev/shm", "tmpfs", "shm", [*quiet, "mode=1777", f"size={shm_size}"]),
         _mount("/dev/mqueue", "mqueue", "mqueue", quiet),
         _mount("/sys", "bind", f"{bundle}/{layout.SYSTEM}", ["bind", "ro", *quiet]),
-        _mount("/etc/hosts", "bind", f"{bundle}/{layout.HOSTS}", ["bind", *quiet]),
-        _mount("/etc/resolv.conf", "bind", f"{bundle}/{layout.RESOLVER}", ["bind", *quiet]),
+        _mount("/etc/hosts", "bind", f"{bundle}/{layout.HOSTS}", ["bind", "ro", *quiet]),
+        _mount("/etc/resolv.conf", "bind", f"{bundle}/{layout.RESOLVER}", ["bind", "ro", *quiet]),
     ]
 
 
