@@ -1,7 +1,8 @@
 """Reads a Dockerfile into its syntax tree, and reports all mistakes of the file together.
 
 A line that is wrong says nothing about the next one, so reading goes on behind it. Only what makes the rest
-of the file unreadable ends it: a wrong directive, or a heredoc without end.
+of the file unreadable ends it: a wrong directive, or a heredoc without end. What could be read of such a file may
+have mistakes of its own, between its stages; they are reported together with those of the lines.
 """
 
 from __future__ import annotations
@@ -13,20 +14,30 @@ from frontend.dockerfile import tree
 from frontend.dockerfile.arguments import ArgumentError
 from frontend.dockerfile.directives import read_directives, require_own_frontend
 from frontend.dockerfile.errors import DockerfileError, raise_all
-from frontend.dockerfile.instructions import read_instruction
+from frontend.dockerfile.instructions import READERS, read_instruction
 from frontend.dockerfile.lines import logical_lines, read_source
 from frontend.dockerfile.statement import StatementError, split_statement
+from frontend.dockerfile.suggestions import suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from builder.graph import SourceFile
     from frontend.dockerfile.directives import Directives
     from frontend.dockerfile.lines import LogicalLine
 
 
-def parse(name: str, content: bytes, *, frontend: str = "") -> tree.Dockerfile:
+def parse(
+    name: str,
+    content: bytes,
+    *,
+    frontend: str = "",
+    mistakes: Callable[[tree.Dockerfile], Iterable[DockerfileError]] = lambda _rest: (),
+) -> tree.Dockerfile:
     """The syntax tree of `content`; `name` is what errors call the file.
 
     `frontend` is what the caller says about who is to read the file; it counts more than the syntax directive.
+    `mistakes` tells what else is wrong with a file of which some lines, but no FROM, could not be read.
     Raises: DockerfileError for a single mistake, DockerfileErrors for several, NotSupported when another
     frontend is asked for.
     """
@@ -36,9 +47,20 @@ def parse(name: str, content: bytes, *, frontend: str = "") -> tree.Dockerfile:
         lines.pop()
     directives = read_directives(source, lines)
     require_own_frontend(frontend or directives.syntax or "", Location(source, 1, max(1, directives.count)))
-    instructions, interrupted = _read_instructions(source, lines, directives)
+    instructions, interrupted, errors = _read_instructions(source, lines, directives)
+    if errors:
+        raise_all(_with_others(errors, instructions, source, directives, mistakes))
     if not instructions:
         raise DockerfileError("file with no instructions", location=Location(source, len(lines), len(lines)))
+    return _whole(source, directives, instructions, interrupted)
+
+
+def _whole(
+    source: SourceFile,
+    directives: Directives,
+    instructions: list[tree.Instruction],
+    interrupted: Sequence[Location] = (),
+) -> tree.Dockerfile:
     arguments, stages = _arrange(instructions)
     return tree.Dockerfile(
         source=source,
@@ -49,10 +71,36 @@ def parse(name: str, content: bytes, *, frontend: str = "") -> tree.Dockerfile:
     )
 
 
+def _with_others(
+    errors: list[DockerfileError],
+    instructions: list[tree.Instruction],
+    source: SourceFile,
+    directives: Directives,
+    mistakes: Callable[[tree.Dockerfile], Iterable[DockerfileError]],
+) -> list[DockerfileError]:
+    """`errors` of lines, and what `mistakes` says of the others, by their places."""
+    if any(map(_may_be_from, errors)):
+        # Without one of the stages, nobody can tell what the others mean.
+        return errors
+    try:
+        rest = _whole(source, directives, instructions)
+    except DockerfileError:
+        return errors
+    return sorted((*errors, *mistakes(rest)), key=lambda each: each.location.first if each.location else 0)
+
+
+def _may_be_from(error: DockerfileError) -> bool:
+    place = error.location
+    if place is None:
+        return True
+    word = place.source.text.split("\n")[place.first - 1].split(maxsplit=1)[0].upper()
+    return word == "FROM" or (word not in READERS and suggest(word, READERS) == "FROM")
+
+
 def _read_instructions(
     source: SourceFile, lines: list[str], directives: Directives
-) -> tuple[list[tree.Instruction], list[Location]]:
-    """The instructions, and the last lines of those that blank lines interrupt."""
+) -> tuple[list[tree.Instruction], list[Location], list[DockerfileError]]:
+    """The instructions, the last lines of those that blank lines interrupt, and what could not be read."""
     instructions: list[tree.Instruction] = []
     interrupted: list[Location] = []
     errors: list[DockerfileError] = []
@@ -65,9 +113,8 @@ def _read_instructions(
             except DockerfileError as error:
                 errors.append(error)
     except DockerfileError as error:
-        errors.append(error)
-    raise_all(errors)
-    return instructions, interrupted
+        raise_all([*errors, error])
+    return instructions, interrupted, errors
 
 
 def _read_line(line: LogicalLine, escape: str) -> tree.Instruction:

@@ -12,7 +12,7 @@ from builder.system.errors import UsageError
 from frontend.definition import Definition
 from frontend.dockerfile.checks.findings import Findings
 from frontend.dockerfile.checks.settings import file_settings
-from frontend.dockerfile.conversion.checking import check_file
+from frontend.dockerfile.conversion.checking import check_file, mistakes_between_stages
 from frontend.dockerfile.conversion.images import Images
 from frontend.dockerfile.conversion.scene import set_scene
 from frontend.dockerfile.conversion.target import convert_target
@@ -40,9 +40,14 @@ def convert(
     """
     _require_text("build argument", options.build_args)
     _require_text("label", options.labels)
-    dockerfile = parse(options.filename, text, frontend=options.build_args.get("BUILDKIT_SYNTAX", ""))
     images = Images(resolver)
     platforms = options.platforms or (options.build_platform,)
+    dockerfile = parse(
+        options.filename,
+        text,
+        frontend=options.build_args.get("BUILDKIT_SYNTAX", ""),
+        mistakes=lambda rest: mistakes_between_stages(rest, options, platforms[0], on_warning),
+    )
     settings = file_settings(dockerfile, options.build_args)
     # Checks speak of the text, which is the same for every platform: the first is enough.
     findings = [Findings(settings) for _ in platforms]

@@ -272,6 +272,15 @@ def test_what_was_found_before_a_mistake_is_reported() -> None:
     assert [each.rule for each in warnings] == ["StageNameCasing"]
 
 
+def test_checks_look_at_the_lines_that_can_be_read() -> None:
+    warnings: list[CheckWarning] = []
+    with pytest.raises(DockerfileError):
+        convert(
+            b"FROM busybox AS A\nRUUN x", Options(build_platform=AMD64), World(), on_warning=warnings.append
+        )
+    assert [each.rule for each in warnings] == ["StageNameCasing"]
+
+
 def test_several_platforms_are_warned_about_once() -> None:
     assert len(lines("FROM busybox AS A", platforms=(AMD64, ARM64))) == 1
 

@@ -126,6 +126,18 @@ def test_all_mistakes_of_a_file_are_reported_together() -> None:
     assert error.message.splitlines()[1] == "ENV must have two arguments"
 
 
+def test_mistakes_between_stages_are_reported_with_those_of_lines() -> None:
+    error = failure("FROM busybox\nRUUN x\nCOPY --from=7 a b\nFROM busybox:x:y\nCOPY --x a b\n")
+    assert [location.first for location in error.locations] == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "lost", ["FORM x AS y", "FROM x y", "COPY <<E /x\nFROM x"], ids=["misspelt", "wrong", "in a heredoc"]
+)
+def test_nothing_is_said_of_stages_when_one_of_them_may_be_missing(lost: str) -> None:
+    assert len(failure(f"FROM busybox\n{lost}\nCOPY --from=1 a b").locations) == 1
+
+
 @pytest.mark.parametrize("text", ["ARG --x A", "STOPSIGNAL --x 9", "HEALTHCHECK --x NONE"])
 def test_three_instructions_drop_flags_without_a_look(text: str) -> None:
     assert node(text).keyword == text.split()[0]
