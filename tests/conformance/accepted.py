@@ -35,6 +35,7 @@ _NO_ID: Final = (
 )
 _ITS_LINE: Final = "the line that is wrong is shown; BuildKit shows the one before"
 _WITH_PLACE: Final = "the place in the Dockerfile is shown, where BuildKit shows none"
+_SWAPPED: Final = "files of one size and time that a step swaps are compared by content, too"
 _UMASK: Final = "a cache has the mode that was asked for; the umask of the engine cuts it"
 _WHITEOUTS: Final = (
     "a name that means a deletion in layers is refused; BuildKit's image lacks other files for it"
@@ -152,6 +153,17 @@ ACCEPTED: Final = (
     Accepted("archives-an-archive-with-sparse-files-of-gnu", "message", _CLEARER),
     Accepted("mounts-modes-of-caches-that-the-umask-of-the-engine-cuts", "files 'x' content", _UMASK),
     Accepted("shapes-cache-mounts-with-modes-and-owners", "files 'y' content", _UMASK),
+    Accepted("trickier-*parents*", "*", _NEWER),
+    Accepted("trickier-a-file-named-by-a-heredoc-with-a-path", "*", _CLEARER),
+    Accepted("trickier-from-with-a-wrong-platform", "message", _CLEARER),
+    Accepted("trickier-from-with-a-tag-that-is-bad", "message", _CLEARER),
+    Accepted("trickier-run-with-unknown-flags", "message", _CLEARER),
+    Accepted("trickier-copy-from-a-stage-that-is-not-there-and-no-image", "excerpt", _WITH_PLACE),
+    Accepted("layers-copies-to-links-in-many-shapes", "layer 7 *", _UNCHANGED),
+    Accepted("layers-a-directory-onto-a-dangling-link", "layer 3 *", _UNCHANGED),
+    Accepted("layers-times-of-directories-on-the-way", "layer 4 *", _UNCHANGED),
+    Accepted("layers-swapping-names", "layer 2 *.wh.*", _OPAQUE),
+    Accepted("layers-swapping-names", "* '[fg]'*", _SWAPPED),
     Accepted("ignoring-exclude-from-a-stage", "message", _CLEARER),
     Accepted("steps-a-file-is-moved-and-linked-over-layers", "* 'b'", _LINKED),
     Accepted("steps-a-file-is-moved-and-linked-over-layers", "* links", _LINKED),
