@@ -152,7 +152,8 @@ class RemoteSteps:
     def _git_access(self, remote: str) -> GitAccess:
         from builder.source.git import GitAccess, token_header
 
-        host = urlsplit(remote).hostname or ""
+        # With its port, as BuildKit names them.
+        host = urlsplit(remote).netloc.rpartition("@")[2]
         header = self._secret(f"GIT_AUTH_HEADER.{host}") or self._secret("GIT_AUTH_HEADER")
         token = self._secret(f"GIT_AUTH_TOKEN.{host}") or self._secret("GIT_AUTH_TOKEN")
         is_web = remote.startswith(("http://", "https://"))
