@@ -56,7 +56,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     `signing`: what goes to an image store, a registry or an OCI archive is signed.
 
     `mount_scope`: which cache mounts platforms share; a build that is not `trusted` reads cache mounts, and what it
-    writes to them is lost.
+    writes to them is lost. `max_disk`: bytes that the state root may take; None: what its configuration says.
 
     `on_error`: whether the first failure stops the build, or only the platforms that need what failed.
     `partial`: whether the platforms that were built are delivered without the others (only with "continue").
@@ -93,6 +93,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     partial: Partial = "refuse"
     mount_scope: Scope = "id"
     trusted: bool = True
+    max_disk: int | None = None
     unpack_limits: UnpackLimits = DEFAULT_LIMITS
 
     network: Network = "default"

@@ -20,7 +20,7 @@ from builder.store.leases import Leases
 from builder.system.locks import KeyLocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from builder.store.containerd.store import ContainerdStore
@@ -79,11 +79,15 @@ def cache_mounts(store: EmbeddedStore, locks: KeyLocks, cancelled: CancelToken) 
 
 @contextmanager
 def open_workspace(
-    store: EmbeddedStore, cancelled: CancelToken, *, daemon: ContainerdStore | None = None
+    store: EmbeddedStore,
+    cancelled: CancelToken,
+    *,
+    daemon: ContainerdStore | None = None,
+    before_writing: Callable[[], None] | None = None,
 ) -> Iterator[Workspace]:
     """Takes a lease on the state root of `store`; gives everything back at the end of the block.
 
-    Raises: StoreError.
+    `before_writing` makes room, or raises when there is none. Raises: StoreError.
     """
     store.database.add(*SCHEMAS)
     with ExitStack() as stack:
@@ -92,7 +96,14 @@ def open_workspace(
         work = _own_work(stack, paths.work, lease.id, Leases(store.root, store.database))
         locks = KeyLocks(store.root.path / "locks")
         own = msgspec.structs.replace(paths, work=work)
-        layers = Layers(LayerTable(store.database), lease, own, locks=locks, cancelled=cancelled)
+        layers = Layers(
+            LayerTable(store.database),
+            lease,
+            own,
+            locks=locks,
+            cancelled=cancelled,
+            before_writing=before_writing,
+        )
         runtime = store.root.path / "runtime"
         runtime.mkdir(exist_ok=True)
         yield Workspace(

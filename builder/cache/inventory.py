@@ -47,6 +47,11 @@ class Inventory:
         layers = self._layers()
         return (*layers, *map(self._mount, self._mounts.all()))
 
+    def files_size(self) -> int:
+        """Bytes of all trees, path indexes and mounts; blobs are not in it."""
+        mounts = sum(row.size or 0 for row in self._mounts.all())
+        return self._sizes.total() + sum(self._index_sizes().values()) + mounts
+
     def layer_blobs(self) -> Mapping[LayerID, Mapping[Digest, int]]:
         """Sizes of the blobs of each layer that are in the content store; one of several layers counts once."""
         rows = self._database.read(

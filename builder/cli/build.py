@@ -118,6 +118,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         jobs=flags.jobs,
         mount_scope=values.mount_scope(os.environ),
         trusted=not flags.untrusted,
+        max_disk=parse_size("--max-disk", flags.max_disk) if flags.max_disk else None,
         on_error="continue" if flags.on_error == "continue" else "stop",
         partial="allow" if flags.partial == "allow" else "refuse",
         unpack_limits=values.unpack_limits(os.environ),

@@ -50,6 +50,7 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     driver: str | None
     jobs: int | None
     untrusted: bool
+    max_disk: str | None
     on_error: str
     partial: str
     explain: bool
@@ -126,6 +127,12 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
         type=click.Choice(["refuse", "allow"]),
         default="refuse",
         help="Whether the platforms that were built are delivered without those that failed.",
+    ),
+    click.Option(
+        ["--max-disk"],
+        metavar="SIZE",
+        envvar="DOCKYARD_MAX_DISK",
+        help="What the state root may take; the cache makes room for steps.",
     ),
     _switch("--untrusted", help="Let cache mounts be read, and keep nothing that is written to them."),
     _many("--sign", metavar="key=FILE|env://VAR", help="Sign the image with this key; may be repeated."),

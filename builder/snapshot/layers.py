@@ -87,7 +87,10 @@ class Layers:
         *,
         locks: KeyLocks,
         cancelled: CancelToken,
+        before_writing: Callable[[], None] | None = None,
     ) -> None:
+        """`before_writing` is called before anything that takes room, and may raise what ends the work."""
+        self._before_writing = before_writing or _always
         self._table = table
         self._lease = lease
         self._content = lease.content
@@ -355,6 +358,7 @@ class Layers:
             return row, here
         if layer not in self._fetchers:
             raise SnapshotError(f"layer {row.diff_id or layer} is not in the store any more")
+        self._before_writing()
         original, fetch = self._fetchers[layer]
         fetch(original)
         return row, original
@@ -364,6 +368,7 @@ class Layers:
         return next((blob for blob, _ in row.blobs if self._content.has(blob.digest)), None)
 
     def _write_blob(self, layer: LayerID, wanted: Format, progress: Progress | None) -> Descriptor:
+        self._before_writing()
         with self._content.ingest(f"layer-{layer}-{wanted.compression}") as ingest:
             with LayerWriter(ingest, wanted.compression, wanted.level) as writer:
                 self._write_tar(layer, writer if progress is None else _Reporting(writer, progress))
@@ -394,6 +399,7 @@ class Layers:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """An empty directory beside the trees, gone with everything in it at the end of the block."""
+        self._before_writing()
         with self._guard:
             number = next(self._numbers)
         path = self._paths.work / str(number)
@@ -425,6 +431,10 @@ class _Reporting:
             self._reported = self._written
             self._progress(self._written)
         return self._sink.write(chunk)
+
+
+def _always() -> None:
+    """Nobody limits the room."""
 
 
 def _remove_tree(path: Path) -> None:

@@ -17,6 +17,7 @@ from builder.store.errors import StoreError
 
 _PRIVATE: Final = 0o700
 _DATABASE: Final = "dockyard.db"
+SETTINGS: Final = "dockyard.toml"
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -43,6 +44,11 @@ class Root(msgspec.Struct, frozen=True):
     def leases(self) -> Path:
         """One locked file for each lease whose owner lives."""
         return self.path / "leases"
+
+    @property
+    def settings(self) -> Path:
+        """What people want of this state root; they write the file, if there is one."""
+        return self.path / SETTINGS
 
     def blob(self, hexdigest: str) -> Path:
         """The file of one blob."""
@@ -78,7 +84,7 @@ def _require_private(path: Path) -> None:
         )
     if stat.S_IMODE(found.st_mode) & 0o077 == 0:
         return
-    entries = os.listdir(path)
+    entries = [name for name in os.listdir(path) if name != SETTINGS]
     if entries and _DATABASE not in entries:
         raise StoreError(
             f"{path} is open to others and holds other things: it is no state root",
