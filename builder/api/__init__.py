@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from builder.api.options import BuildOptions, BuildResult, PlatformResult, Secret
     from builder.api.run_plan import RunWishes
     from builder.api.running import run_image
-    from builder.api.storage import check_store, collect_garbage
+    from builder.api.storage import check_store, collect_garbage, repair_store
     from exporter.outputs import (
         CacheOnlyOutput,
         DockerOutput,
@@ -45,6 +45,7 @@ _HOMES: Final = {
     "check_store": "builder.api.storage",
     "collect_garbage": "builder.api.storage",
     "find_base": "builder.api.bases",
+    "repair_store": "builder.api.storage",
     "run_image": "builder.api.running",
 }
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "check_store",
     "collect_garbage",
     "find_base",
+    "repair_store",
     "run_image",
 ]
 

@@ -10,8 +10,10 @@ from builder.api.workspace import SCHEMAS, layer_paths
 from builder.cache.parts import PartsTable
 from builder.cache.records import CacheRecords
 from builder.snapshot.layerdb import LayerID, LayerTable
-from builder.store import check
+from builder.store import check, repair
+from builder.store.errors import DamagedDatabase
 from builder.store.gc import Collected, Roots, collect
+from builder.store.root import open_root
 from builder.store.selection import open_store
 
 if TYPE_CHECKING:
@@ -59,6 +61,39 @@ def check_store(root: Path, *, verify: bool) -> list[str]:
             if not (trees / str(layer)).is_dir()
         ]
     return problems
+
+
+def repair_store(root: Path, *, verify: bool) -> list[str]:
+    """Puts right what `check_store` complains of, and returns what was done, a sentence each.
+
+    A damaged database is moved aside and made anew from the blobs that are there: names of images and the cache of
+    steps are lost. Raises: StoreError while builds are running, or when something cannot be repaired.
+    """
+    opened = open_root(root)
+    done: list[str] = []
+    try:
+        with open_store(root, schemas=SCHEMAS) as store:
+            damaged = bool(store.database.problems())
+    except DamagedDatabase:
+        damaged = True
+    if damaged:
+        aside = repair.set_aside(opened)
+        done.append(f"the database was damaged and is now {aside}; names of images and the cache are lost")
+    with open_store(root, schemas=SCHEMAS) as store:
+        if damaged:
+            done += repair.refill(store)
+        done += _mend_layers(store)
+        done += repair.mend(store.root, store.database, verify=verify)
+        collect_in(store)
+    return done
+
+
+def _mend_layers(store: EmbeddedStore) -> list[str]:
+    table, trees = LayerTable(store.database), layer_paths(store.root.path).trees
+    lost = [layer for layer in table.with_trees() if not (trees / str(layer)).is_dir()]
+    for layer in lost:
+        table.forget_tree(layer)
+    return [f"the tree of layer {layer} was missing and is forgotten" for layer in lost]
 
 
 def _cache_roots(table: LayerTable, records: CacheRecords) -> Roots:

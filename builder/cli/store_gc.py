@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 
 @click.command("gc")
 @click.option("--check", is_flag=True, help="Remove nothing; check that the store is sound.")
-@click.option("--verify", is_flag=True, help="With --check: read every blob and compare its digest.")
+@click.option("--repair", is_flag=True, help="Put right what --check complains of, and say what was done.")
+@click.option(
+    "--verify", is_flag=True, help="With --check or --repair: read every blob and compare its digest."
+)
 @click.pass_obj
-def command(settings: Settings, /, *, check: bool, verify: bool) -> int:
+def command(settings: Settings, /, *, check: bool, repair: bool, verify: bool) -> int:
     """Remove what no image, build or cache needs, from all stores. Safe while builds are running.
 
-    --check ends with 1 and a line for each problem if the store is not sound.
+    --check ends with 1 and a line for each problem if the store is not sound. --repair also takes a database that
+    cannot be read aside, and makes a new one from the blobs that are there.
     """
-    if verify and not check:
-        raise click.UsageError("--verify needs --check")
+    if verify and not (check or repair):
+        raise click.UsageError("--verify needs --check or --repair")
+    if check and repair:
+        raise click.UsageError("--check and --repair exclude each other")
+    if repair:
+        return _repair(settings, verify=verify)
     return _check(settings, verify=verify) if check else _collect(settings)
 
 
@@ -35,6 +43,15 @@ def _check(settings: Settings, *, verify: bool) -> int:
     if not problems:
         click.echo("The store is sound.")
     return FAILED if problems else OK
+
+
+def _repair(settings: Settings, *, verify: bool) -> int:
+    from builder.api import repair_store
+
+    for line in repair_store(settings.root, verify=verify):
+        click.echo(line)
+    click.echo("The store is sound.")
+    return OK
 
 
 def _collect(settings: Settings) -> int:

@@ -116,6 +116,11 @@ class LayerTable:
         with self._database.write() as cursor:
             cursor.execute("UPDATE layers SET tree = 1 WHERE id = ?", (layer,))
 
+    def forget_tree(self, layer: LayerID) -> None:
+        """Says that the tree is gone."""
+        with self._database.write() as cursor:
+            cursor.execute("UPDATE layers SET tree = 0 WHERE id = ?", (layer,))
+
     def add_blob(self, layer: LayerID, blob: Descriptor, diff_id: DiffID, *, level: int | None) -> None:
         """Says that `blob` in the content store holds the layer."""
         with self._database.write() as cursor:

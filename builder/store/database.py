@@ -139,7 +139,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise DamagedDatabase(
                 f"state database {self._path} is damaged: {error}",
-                hint="move it away to start anew; blobs that no image names are then collected",
+                hint="`dockyard store gc --repair` moves it aside and makes a new one from what is there",
             ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -171,3 +172,24 @@ def test_an_untrusted_build_reads_cache_mounts_and_changes_none(project: Project
 def test_an_untrusted_build_leaves_no_new_cache_mount(project: Project) -> None:
     project.built("FROM busybox\nRUN --mount=type=cache,target=/c touch /c/x\n", "--untrusted", "-t", "x")
     assert usage(project, "--filter", "type=exec.cachemount") == []
+
+
+def test_killed_builds_and_prunings_leave_a_sound_store(project: Project) -> None:
+    text = "FROM busybox\nRUN --mount=type=cache,target=/c dd if=/dev/urandom of=/c/x bs=1M count=2; cp /c/x /x\n"
+    build = project.command(*project.build_arguments(text, "-t", "x", "--no-cache"))
+    prune = project.command("cache", "prune", "--all", "--force")
+    moments = random.Random(6)
+    for _ in range(6):
+        processes = [
+            subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for each in (build, prune)
+        ]
+        time.sleep(moments.uniform(0.1, 1.2))
+        for process in processes:
+            process.kill()
+            process.wait()
+
+    assert project.dockyard("store", "gc").code == 0
+    assert project.dockyard("store", "gc", "--check", "--verify").out == "The store is sound.\n"
+    project.built(text, "-t", "x")
+    assert usage(project, "--filter", "type=exec.cachemount")
