@@ -83,7 +83,7 @@ def max_disk(store: EmbeddedStore, wanted: int | None) -> int | None:
     """The limit that counts: what the caller wants, else what the state root's settings say. Raises: StoreError."""
     if wanted is not None or not store.root.settings.exists():
         return wanted
-    return _settings(store).max_disk
+    return settings_of(store).max_disk
 
 
 def tend(store: EmbeddedStore, limit: int | None) -> None:
@@ -99,12 +99,13 @@ def tend(store: EmbeddedStore, limit: int | None) -> None:
             shrink(cache, used, limit)
             return
     disk = disk_of(store.root.path)
-    policies = _settings(store).policies
+    policies = settings_of(store).policies
     if any(_could_act(policy, cache, disk) for policy in policies):
         cache.pruner.prune(policies)
 
 
-def _settings(store: EmbeddedStore) -> Settings:
+def settings_of(store: EmbeddedStore) -> Settings:
+    """The settings of a state root. Raises: StoreError."""
     from builder.api.caching import disk_of
     from builder.cache.settings import read_settings
 

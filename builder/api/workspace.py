@@ -72,9 +72,13 @@ def layer_paths(root: Path) -> LayerPaths:
 
 
 def cache_mounts(store: EmbeddedStore, locks: KeyLocks, cancelled: CancelToken) -> CacheMounts:
-    """The cache mounts of a state root."""
-    directory = store.root.path / "cache-mounts"
-    return CacheMounts(directory, MountTable(store.database), locks, cancelled)
+    """The cache mounts of a state root, no larger than its settings say. Raises: StoreError."""
+    directory, largest = store.root.path / "cache-mounts", None
+    if store.root.settings.exists():
+        from builder.api.upkeep import settings_of
+
+        largest = settings_of(store).largest_mount
+    return CacheMounts(directory, MountTable(store.database), locks, cancelled, largest=largest)
 
 
 @contextmanager

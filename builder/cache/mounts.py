@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 import msgspec
 
 from builder.cache.mounttable import MountRow
+from builder.cache.trimming import trim
 from builder.oci.digest import Digest, encode_json
 from builder.snapshot.treesizes import disk_usage
 
@@ -78,12 +79,24 @@ def cache_name(mount: CacheMount, content: Digest | None, platform: str = "") ->
 class CacheMounts:
     """The caches of a state root, shared with all processes that use it."""
 
-    def __init__(self, directory: Path, table: MountTable, locks: KeyLocks, cancelled: CancelToken) -> None:
-        """`directory` is made if it is missing."""
+    def __init__(
+        self,
+        directory: Path,
+        table: MountTable,
+        locks: KeyLocks,
+        cancelled: CancelToken,
+        *,
+        largest: int | None = None,
+    ) -> None:
+        """`directory` is made if it is missing.
+
+        A cache that has grown beyond `largest` bytes loses its oldest files before it is used again.
+        """
         self._directory = directory
         self._table = table
         self._locks = locks
         self._cancelled = cancelled
+        self._largest = largest
 
     @contextmanager
     def use(
@@ -183,6 +196,7 @@ class CacheMounts:
             created_at=now,
             used_at=now,
         )
+        self._trim(use.name)
         with self._locks.share(self._in_use(use.name), cancelled=self._cancelled):
             path = self._made(use.name, make)
             self._table.begin_use(row)
@@ -190,6 +204,14 @@ class CacheMounts:
                 yield path
             finally:
                 self._table.end_use(use.name)
+
+    def _trim(self, name: str) -> None:
+        if self._largest is None or not (self._directory / name).is_dir():
+            return
+        with self._locks.hold_if_free(self._in_use(name)) as is_ours:
+            # Who shares it with somebody finds it as that one has it.
+            if is_ours:
+                trim(self._directory / name, self._largest)
 
     @contextmanager
     def _quiet(self, mount: CacheMount, name: str, on_wait: Callable[[], None]) -> Iterator[None]:

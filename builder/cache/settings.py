@@ -49,16 +49,25 @@ class _Collection(_Sizes, frozen=True, rename="kebab", forbid_unknown_fields=Tru
     policy: tuple[_WrittenPolicy, ...] = ()
 
 
+class _Mounts(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
+    max_size: _Size | None = None
+
+
 class _File(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     max_disk: _Size | None = None
     gc: _Collection = _Collection()
+    cache_mounts: _Mounts = _Mounts()
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`max_disk`: bytes that the state root may take, None: no limit; `policies` are applied after builds."""
+    """`max_disk`: bytes that the state root may take, None: no limit; `policies` are applied after builds.
+
+    `largest_mount`: bytes that a cache mount may have when it is used again.
+    """
 
     max_disk: int | None
     policies: tuple[Policy, ...]
+    largest_mount: int | None = None
 
 
 def read_settings(root: Path, disk: Disk) -> Settings:
@@ -97,13 +106,21 @@ def default_policies(disk: Disk, sizes: Policy | None = None) -> tuple[Policy, .
 
 
 def _settings(file: _File, disk: Disk) -> Settings:
-    max_disk = None if file.max_disk is None else _bytes("max-disk", file.max_disk, disk)
-    if not file.gc.enabled:
-        return Settings(max_disk, ())
-    if file.gc.policy:
-        return Settings(max_disk, tuple(_policy(each, disk) for each in file.gc.policy))
-    sizes = _sized(file.gc, disk)
-    return Settings(max_disk, default_policies(disk, sizes if sizes != Policy() else None))
+    largest = file.cache_mounts.max_size
+    return Settings(
+        max_disk=None if file.max_disk is None else _bytes("max-disk", file.max_disk, disk),
+        policies=_policies(file.gc, disk),
+        largest_mount=None if largest is None else _bytes("max-size", largest, disk),
+    )
+
+
+def _policies(written: _Collection, disk: Disk) -> tuple[Policy, ...]:
+    if not written.enabled:
+        return ()
+    if written.policy:
+        return tuple(_policy(each, disk) for each in written.policy)
+    sizes = _sized(written, disk)
+    return default_policies(disk, sizes if sizes != Policy() else None)
 
 
 def _policy(written: _WrittenPolicy, disk: Disk) -> Policy:

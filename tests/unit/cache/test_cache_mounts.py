@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -165,3 +166,23 @@ def test_platforms_share_all_caches_or_none_when_somebody_says_so() -> None:
     named, unnamed = CacheMount(id="/named", target="/c"), CacheMount(id="//c", target="/c")
     assert mount_platform(named, ARM, "platform") == "linux/arm64"
     assert mount_platform(unnamed, ARM, "shared") == ""
+
+
+def test_a_cache_that_grew_too_large_loses_its_oldest_files_before_its_next_use(
+    table: MountTable, tmp_path: Path
+) -> None:
+    locks = KeyLocks(tmp_path / "locks")
+    caches = CacheMounts(tmp_path / "caches", table, locks, threading.Event(), largest=150_000)
+    outside = tmp_path / "outside"
+    outside.write_bytes(bytes(100_000))
+    path = used(caches, tmp_path, MOUNT)
+    (path / "kept").mkdir()
+    for age, name in ((3, "old"), (2, "kept/middle"), (1, "new")):
+        (path / name).write_bytes(bytes(100_000))
+        os.utime(path / name, (1e9 - age, 1e9 - age))
+    (path / "link").symlink_to(outside)
+
+    used(caches, tmp_path, MOUNT)
+
+    assert sorted(entry.name for entry in path.iterdir()) == ["kept", "link", "new"]
+    assert outside.exists()
