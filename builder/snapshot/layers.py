@@ -98,11 +98,16 @@ class Layers:
         self._locks = locks
         self._cancelled = cancelled
         self._recipes: dict[LayerID, Sequence[Node]] = {}
+        self._recipe_views: dict[LayerID, RecipeLayer] = {}
         self._by_recipe: dict[Digest, LayerID] = {}
         self._fetchers: dict[LayerID, tuple[Descriptor, BlobFetcher]] = {}
         self._trees: dict[LayerID, TreeLayer] = {}
         self._indexes: dict[LayerID, IndexLayer] = {}
         self._kept: set[LayerID] = set()
+        # What was once true of a layer stays true while this build has it; steps ask again for each in the stack.
+        self._known_durable: set[LayerID] = set()
+        self._known_usable: set[LayerID] = set()
+        self._known_trees: set[LayerID] = set()
         self._numbers = itertools.count()
         self._guard = threading.Lock()
 
@@ -163,7 +168,11 @@ class Layers:
 
     def durable(self, layers: Sequence[LayerID]) -> bool:
         """Whether all of `layers` have a form that outlives this process."""
-        return all(self._row(each).durable for each in layers)
+        for each in set(layers) - self._known_durable:
+            if not self._row(each).durable:
+                return False
+            self._known_durable.add(each)
+        return True
 
     def keep(self, layers: Sequence[LayerID]) -> None:
         """Keeps the collector from `layers` while this build runs; which of them are there, see after."""
@@ -176,7 +185,11 @@ class Layers:
 
     def usable(self, layers: Sequence[LayerID]) -> bool:
         """Whether all of `layers` can still be had: a tree, a blob that is here, or one that can be fetched."""
-        return all(self._usable(each) for each in layers)
+        for each in set(layers) - self._known_usable:
+            if not self._usable(each):
+                return False
+            self._known_usable.add(each)
+        return True
 
     def _usable(self, layer: LayerID) -> bool:
         row = self._table.get(layer)
@@ -192,25 +205,27 @@ class Layers:
         With `content` files can be opened; without, only names and attributes are there, which costs no
         unpacking where a path index is known.
         """
-        views = [self._layer_view(layers[: n + 1], content=content) for n in range(len(layers))]
-        return StackView(views)
+        return StackView([self._layer_view(layers, n, content=content) for n in range(len(layers))])
 
     def layer_views(self, layers: Sequence[LayerID]) -> list[LayerView]:
         """What each of `layers` says by itself, lowest first; names and attributes only."""
-        return [self._layer_view(layers[: n + 1], content=False) for n in range(len(layers))]
+        return [self._layer_view(layers, n, content=False) for n in range(len(layers))]
 
     def diff_id(self, layer: LayerID) -> DiffID | None:
         """The diff ID of `layer`, if it has ever been a blob."""
         return self._row(layer).diff_id
 
-    def _layer_view(self, stack: Sequence[LayerID], *, content: bool) -> LayerView:
-        layer = stack[-1]
+    def _layer_view(self, stack: Sequence[LayerID], position: int, *, content: bool) -> LayerView:
+        layer = stack[position]
+        known = self._recipe_views.get(layer) or self._trees.get(layer)
+        if known is not None:
+            return known
         recipe = self._recipes.get(layer)
         if recipe is not None:
-            return RecipeLayer(recipe)
+            return self._recipe_views.setdefault(layer, RecipeLayer(recipe))
         if content or self._row(layer).tree:
-            return self._open_tree(stack)
-        return self._index(stack)
+            return self._open_tree(stack[: position + 1])
+        return self._index(stack[: position + 1])
 
     def _open_tree(self, stack: Sequence[LayerID]) -> TreeLayer:
         layer = stack[-1]
@@ -230,8 +245,11 @@ class Layers:
         directory twice, and all that the lower one says, the upper one says again.
         Raises: DockyardError, Cancelled.
         """
-        names = [self._tree(layers[: n + 1]) for n in range(len(layers))]
-        return tuple(name for n, name in enumerate(names) if name not in names[n + 1 :])
+        names = [
+            str(layer) if layer in self._known_trees else self._tree(layers[: n + 1])
+            for n, layer in enumerate(layers)
+        ]
+        return tuple(reversed(dict.fromkeys(reversed(names))))
 
     def tree_path(self, layer: LayerID) -> Path:
         """Where the tree of a layer lies that was adopted."""
@@ -245,16 +263,17 @@ class Layers:
         self._tree(stack)
         with self._guard:
             self._recipes.pop(stack[-1], None)
+            self._recipe_views.pop(stack[-1], None)
 
     def _tree(self, stack: Sequence[LayerID]) -> str:
         layer = stack[-1]
         name = str(layer)
-        if self._row(layer).tree:
-            return name
-        with self._locks.hold(f"tree {layer}", cancelled=self._cancelled):
-            if not self._row(layer).tree:
-                self._make_tree(stack, self._paths.trees / name)
-                self._table.set_tree(layer)
+        if not self._row(layer).tree:
+            with self._locks.hold(f"tree {layer}", cancelled=self._cancelled):
+                if not self._row(layer).tree:
+                    self._make_tree(stack, self._paths.trees / name)
+                    self._table.set_tree(layer)
+        self._known_trees.add(layer)
         return name
 
     def _make_tree(self, stack: Sequence[LayerID], target: Path) -> None:
