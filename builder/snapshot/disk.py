@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from builder.snapshot.entry import Kind
+    from builder.snapshot.opened import OpenDirectories
 
 LAYER_XATTRS: Final = frozenset({"security.capability"})
 """What the layer of a command keeps of a file's extended attributes, as BuildKit does."""
 
+_OPEN_ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_PARENT: Final = os.O_PATH | os.O_DIRECTORY
 _NO_LINKS: Final = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
@@ -53,13 +55,20 @@ class Directory:
     the path below the directory; ELOOP or ENOTDIR when a parent is not a real directory.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises: OSError when `path` is not a directory that can be read."""
+    def __init__(self, path: Path, *, others: OpenDirectories | None = None) -> None:
+        """With `others` it may be closed while idle, for them, and is opened again at `path`.
+
+        Raises: OSError when `path` is not a directory that can be read.
+        """
         self.path = path
-        self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._others = others
         self._parent = ""
-        self._parent_fd = self._root
+        self._closed = False
+        self._root = self._parent_fd = os.open(path, _OPEN_ROOT)
+        self._identity = _place(self._root)
         self._lock = threading.Lock()
+        if others is not None:
+            others.opened(self)
 
     def __enter__(self) -> Self:
         return self
@@ -77,9 +86,39 @@ class Directory:
     def close(self) -> None:
         """Closes the directory; content below it can no longer be opened."""
         with self._lock:
-            for fd in {self._root, self._parent_fd} - {-1}:
-                os.close(fd)
-            self._root = self._parent_fd = -1
+            self._closed = True
+            self._release()
+
+    def park(self) -> bool:
+        """Closes the directory until the next question; says False when one is being answered."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._release()
+            return True
+        finally:
+            self._lock.release()
+
+    def _release(self) -> None:
+        for fd in {self._root, self._parent_fd} - {-1}:
+            os.close(fd)
+        self._root = self._parent_fd = -1
+        self._parent = ""
+
+    def _open_root(self) -> int:
+        """The directory, opened again if it was closed for others; the lock is held.
+
+        Raises: ContentChanged when another one is in its place.
+        """
+        if self._root < 0 and not self._closed:
+            self._root = self._parent_fd = os.open(self.path, _OPEN_ROOT)
+            if _place(self._root) != self._identity:
+                self._release()
+                raise self._changed("")
+            if self._others is not None:
+                # Making room never waits for the lock of another directory.
+                self._others.opened(self)
+        return self._root
 
     def lstat(self, path: str) -> os.stat_result:
         """What stands at `path`, which is not followed."""
@@ -96,7 +135,9 @@ class Directory:
     def names(self, path: str) -> list[str]:
         """The names in the directory `path`, sorted by their bytes."""
         with self._lock:
-            listing = open_beneath(self._root, path or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=_NO_LINKS)
+            listing = open_beneath(
+                self._open_root(), path or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=_NO_LINKS
+            )
         try:
             return sorted(os.listdir(listing), key=os.fsencode)
         finally:
@@ -168,16 +209,15 @@ class Directory:
 
     def _locate(self, path: str) -> tuple[int, str]:
         """The open parent of `path` and the name in it; the lock is held."""
+        root = self._open_root()
         parent, _, name = path.rpartition("/")
         if name in ("", ".", ".."):
             if path:
                 raise self._unsafe(path)
-            return self._root, "."
+            return root, "."
         if parent != self._parent:
-            opened = (
-                open_beneath(self._root, parent, _OPEN_PARENT, resolve=_NO_LINKS) if parent else self._root
-            )
-            if self._parent_fd != self._root:
+            opened = open_beneath(root, parent, _OPEN_PARENT, resolve=_NO_LINKS) if parent else root
+            if self._parent_fd != root:
                 os.close(self._parent_fd)
             self._parent, self._parent_fd = parent, opened
         return self._parent_fd, name
@@ -233,6 +273,11 @@ class InlineContent:
     def open(self) -> BinaryIO:
         """The bytes; the caller closes."""
         return io.BytesIO(self._content)
+
+
+def _place(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def identity_of(status: os.stat_result) -> Identity:

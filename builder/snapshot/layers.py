@@ -25,6 +25,7 @@ from builder.snapshot import implied
 from builder.snapshot.compression import LayerWriter
 from builder.snapshot.errors import InvalidLayer, SnapshotError
 from builder.snapshot.index import IndexLayer, index_layer, load_index, save_index, scan_layer
+from builder.snapshot.opened import OpenDirectories
 from builder.snapshot.recipe import RecipeLayer, recipe_digest
 from builder.snapshot.stack import StackView
 from builder.snapshot.streams import open_layer
@@ -108,6 +109,7 @@ class Layers:
         self._known_durable: set[LayerID] = set()
         self._known_usable: set[LayerID] = set()
         self._known_trees: set[LayerID] = set()
+        self._open_directories = OpenDirectories()
         self._numbers = itertools.count()
         self._guard = threading.Lock()
 
@@ -233,7 +235,7 @@ class Layers:
             path = self._paths.trees / self._tree(stack)
             with self._guard:
                 if layer not in self._trees:
-                    self._trees[layer] = TreeLayer(path)
+                    self._trees[layer] = TreeLayer(path, others=self._open_directories)
         return self._trees[layer]
 
     # Trees.

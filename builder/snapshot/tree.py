@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from builder.snapshot.opened import OpenDirectories
+
 _ABSENT: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 # With these marks a tree does not hold what it shows: mounts must switch both features off.
 _INCOMPLETE: Final = frozenset({"trusted.overlay.redirect", "trusted.overlay.metacopy"})
@@ -35,9 +37,9 @@ class TreeLayer:
     Methods raise OSError, and SnapshotError for a tree that does not hold what it shows.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises: OSError when `path` is not a directory."""
-        self._directory = Directory(path)
+    def __init__(self, path: Path, *, others: OpenDirectories | None = None) -> None:
+        """`others` are open at the same time. Raises: OSError when `path` is not a directory."""
+        self._directory = Directory(path, others=others)
 
     def __enter__(self) -> Self:
         return self
