@@ -1,8 +1,8 @@
 """How many directories are open at once, however many layers a build looks into.
 
-A build of a thousand stages reads from a thousand trees, and nodes of all of them may be asked for content until the
-end; a process may often have no more than 256 or 1024 open files. So directories that are not in use are closed,
-oldest first, and opened again when somebody asks.
+A build of a thousand stages reads from a thousand trees, and nodes of all of them may be asked for content until
+its end; a process may often have no more than 256 or 1024 open files. So directories that are not in use are
+closed, oldest first, and opened again when somebody asks.
 """
 
 from __future__ import annotations

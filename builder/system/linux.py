@@ -1,7 +1,8 @@
 """Linux calls that Python 3.11 does not wrap: namespaces, mounts, and paths that cannot leave their root.
 
 One function a call; flags carry the kernel's names. Every failure is an OSError with the path it is about.
-Source: unshare(2), setns(2), mount(2), umount2(2), prctl(2), personality(2), openat2(2).
+Source: unshare(2), setns(2), mount(2), umount2(2), prctl(2), personality(2), openat2(2), fsopen(2), fsconfig(2),
+fsmount(2), move_mount(2).
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import errno
 import os
 import re
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUTS: Final = 0x04000000
@@ -40,8 +44,20 @@ RESOLVE_IN_ROOT: Final = 0x10
 _PR_SET_PDEATHSIG: Final = 1
 _PER_LINUX32: Final = 0x8
 _PER_QUERY: Final = 0xFFFF_FFFF
-# The same number on every architecture that Linux has gained openat2 on.
+# The same numbers on every architecture: they are younger than the habit to differ.
+_SYS_MOVE_MOUNT: Final = 429
+_SYS_FSOPEN: Final = 430
+_SYS_FSCONFIG: Final = 431
+_SYS_FSMOUNT: Final = 432
 _SYS_OPENAT2: Final = 437
+
+_CLOEXEC: Final = 1
+_FSCONFIG_SET_FLAG: Final = 0
+_FSCONFIG_SET_STRING: Final = 1
+_FSCONFIG_CMD_CREATE: Final = 6
+_MOUNT_ATTR_NODEV: Final = 0x4
+_MOVE_MOUNT_F_EMPTY_PATH: Final = 0x4
+_AT_FDCWD: Final = -100
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -70,6 +86,46 @@ def mount(source: str, target: str, kind: str = "", *, flags: int = 0, options: 
         os.fsencode(options) or None,
     )
     _check(result, target)
+
+
+def mount_nodev_stepwise(target: str, kind: str, options: Sequence[tuple[str, str | None]]) -> None:
+    """Mounts a file system of `kind` on `target`, without devices; each option, or flag, is told by itself.
+
+    So they may be longer than a page together, and one name may come several times (Linux 5.2).
+    """
+    context = _system_call(_SYS_FSOPEN, target, kind.encode(), ctypes.c_uint(_CLOEXEC))
+    try:
+        for name, value in options:
+            command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+            told = None if value is None else os.fsencode(value)
+            _configure(context, command, name.encode(), told, subject=f"{target}: {name}")
+        _configure(context, _FSCONFIG_CMD_CREATE, None, None, subject=target)
+        mounted = _system_call(
+            _SYS_FSMOUNT,
+            target,
+            ctypes.c_int(context),
+            ctypes.c_uint(_CLOEXEC),
+            ctypes.c_uint(_MOUNT_ATTR_NODEV),
+        )
+    finally:
+        os.close(context)
+    try:
+        _system_call(
+            _SYS_MOVE_MOUNT,
+            target,
+            ctypes.c_int(mounted),
+            b"",
+            ctypes.c_int(_AT_FDCWD),
+            os.fsencode(target),
+            ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH),
+        )
+    finally:
+        os.close(mounted)
+
+
+def _configure(context: int, command: int, name: bytes | None, value: bytes | None, *, subject: str) -> None:
+    number, unused = ctypes.c_uint(command), ctypes.c_int(0)
+    _system_call(_SYS_FSCONFIG, subject, ctypes.c_int(context), number, name, value, unused)
 
 
 def unmount(target: str, flags: int = 0) -> None:
@@ -107,15 +163,8 @@ def open_beneath(root: int, path: str, flags: int, *, mode: int = 0, resolve: in
     Raises: OSError; EXDEV or ELOOP when the path would have left or met a refused link.
     """
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | RESOLVE_NO_MAGICLINKS)
-    fd = _libc.syscall(
-        ctypes.c_long(_SYS_OPENAT2),
-        ctypes.c_int(root),
-        os.fsencode(path),
-        ctypes.byref(how),
-        ctypes.c_size_t(ctypes.sizeof(how)),
-    )
-    _check(fd, path)
-    return int(fd)
+    size = ctypes.c_size_t(ctypes.sizeof(how))
+    return _system_call(_SYS_OPENAT2, path, ctypes.c_int(root), os.fsencode(path), ctypes.byref(how), size)
 
 
 def open_regular(root: int, path: str) -> int:
@@ -132,6 +181,12 @@ def open_regular(root: int, path: str) -> int:
         return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(handle)
+
+
+def _system_call(number: int, subject: str, *arguments: object) -> int:
+    result = int(_libc.syscall(ctypes.c_long(number), *arguments))
+    _check(result, subject)
+    return result
 
 
 def _check(result: int, subject: str) -> None:
