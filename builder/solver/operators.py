@@ -166,7 +166,7 @@ class Operators:
                 stacks = [each.layers for each in results if isinstance(each, Layered)]
                 return Layered(tuple(layer for stack in stacks for layer in stack))
             case File() | Exec():
-                return self._step(vertex, _known(key), results, fresh=fresh)
+                return self._guarded(vertex, lambda: self._step(vertex, _known(key), results, fresh=fresh))
 
     def finish(self, vertices: Sequence[Vertex]) -> None:
         """Saves what can be saved, and reports the steps of `vertices` that nobody had to ask for."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from builder.graph import Exec, File, Merge, walk
 from builder.snapshot.limits import DEFAULT_LIMITS
@@ -16,7 +17,7 @@ from builder.solver.results import Failed, Layered, PlatformFailure
 from builder.solver.runsteps import RunSteps
 from builder.solver.scheduler import Scheduler
 from builder.solver.solved import solved_steps
-from builder.solver.workers import Workers
+from builder.solver.workers import Workers, job_limit
 
 if TYPE_CHECKING:
     import threading
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from builder.solver.results import Outcome
     from builder.solver.solved import SolvedStep
     from builder.system.locks import KeyLocks
-
-_JOBS_PER_CORE: Final = 16
-"""Steps wait more than they compute: for containers, for disks, for each other."""
 
 
 class Solution(NamedTuple):
@@ -151,7 +149,8 @@ def solve(
         stream=tools.stream,
         cancelled=tools.cancelled,
     )
-    workers = Workers(tools.jobs or _JOBS_PER_CORE * len(os.sched_getaffinity(0)))
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    workers = Workers(job_limit(tools.jobs, cores=len(os.sched_getaffinity(0)), files=open_files))
     vertices = list(walk(roots))
     try:
         scheduler = Scheduler(operators, workers, tools.cancelled, keep_going=keep_going)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     Task: TypeAlias = Callable[[], None]
 
 _Item = TypeVar("_Item")
+
+_JOBS_PER_CORE: Final = 16
+"""Steps wait more than they compute: for containers, for disks, for each other."""
+_FILES_OF_JOB: Final = 8
+"""Open at most, counted: a lock, the database and its log, what is read and written, the pipes of a container."""
+_FILES_OF_BUILD: Final = 100
+"""Open all the time: libraries, the supervisor, directories that steps have looked into."""
+
+
+def job_limit(wanted: int | None, *, cores: int, files: int) -> int:
+    """How many tasks may run at once: `wanted`, or what `cores` allow, as far as `files` may be open."""
+    affordable = max(1, (files - _FILES_OF_BUILD) // _FILES_OF_JOB)
+    return min(wanted or _JOBS_PER_CORE * cores, affordable)
 
 
 class Workers:
