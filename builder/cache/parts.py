@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -18,7 +19,7 @@ from builder.oci.digest import Digest, decode_hook, encode_json
 from builder.store.database import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from builder.store.database import Database
 
@@ -33,6 +34,18 @@ SCHEMA: Final = Schema(
 _BATCH: Final = 500
 # Head of a MessagePack array whose length follows in four bytes.
 _ARRAY32: Final = b"\xdd"
+
+
+class Headers(Protocol):
+    """Encoded headers that can be listed more than once."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Each of them, in the order in which they were hashed."""
+        ...
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,12 +111,18 @@ class PartsTable:
         except msgspec.DecodeError:
             return None
 
-    def save_listing(self, content: Digest, headers: Sequence[bytes]) -> None:
+    def save_listing(self, content: Digest, headers: Headers) -> None:
         """Keeps what `content` was made of: the encoded headers that were hashed, in order."""
         from isal import isal_zlib
 
-        packed = _ARRAY32 + len(headers).to_bytes(4, "big") + b"".join(headers)
-        listing = isal_zlib.compress(packed, 1)
+        if self._database.read("SELECT 1 FROM cache_listings WHERE content = ?", (content,)):
+            return
+        compressor = isal_zlib.compressobj(1)
+        packed = [compressor.compress(_ARRAY32 + len(headers).to_bytes(4, "big"))]
+        pending = iter(headers)
+        while batch := b"".join(islice(pending, _BATCH)):
+            packed.append(compressor.compress(batch))
+        listing = b"".join((*packed, compressor.flush()))
         with self._database.write() as cursor:
             cursor.execute("INSERT OR IGNORE INTO cache_listings VALUES (?, ?)", (content, listing))
 

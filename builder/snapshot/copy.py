@@ -20,7 +20,7 @@ from builder.snapshot.mkfile import place_file
 from builder.snapshot.owners import Ids, find_ids, has_names
 from builder.snapshot.pending import PendingLayer
 from builder.snapshot.placement import Placement
-from builder.snapshot.selection import SelectedTree, headers_digest, select, selection_headers
+from builder.snapshot.selection import Listing, SelectedTree, headers_digest, select, selection_headers
 from builder.snapshot.stack import EMPTY
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class FilePlan:
                     if node.entry.kind in ("file", "hardlink"):
                         yield node
 
-    def content_key(self, digest_of: Callable[[Node], Digest]) -> tuple[Digest, list[bytes]] | None:
+    def content_key(self, digest_of: Callable[[Node], Digest]) -> tuple[Digest, Listing] | None:
         """Names all that the copies select, names included, and what was named; None when nothing is copied.
 
         Raises: PathNotFound and what else `builder.snapshot.selection.select` raises; what `digest_of` raises.
@@ -70,13 +70,11 @@ class FilePlan:
         if not actions:
             return None
         total = sha256()
-        listed: list[bytes] = []
         for action in actions:
-            headers = list(selection_headers(action, self._selections[action], digest_of))
+            headers = selection_headers(action, self._selections[action], digest_of)
             # Each action has a digest of its own: where one ends is a part of the name.
             total.update(headers_digest(headers).encode())
-            listed += headers
-        return Digest("sha256:" + total.hexdigest()), listed
+        return Digest("sha256:" + total.hexdigest()), Listing(self._selections, digest_of)
 
     def nodes(self, below: FileView, *, now_ns: int, scratch: Path) -> list[Node]:
         """The layer that the operation makes on `below`, sorted; empty when nothing changes.

@@ -12,6 +12,7 @@ import io
 import os
 import stat
 import threading
+from struct import Struct
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from builder.snapshot.entry import NO_DEVICE, Entry, Node
@@ -44,6 +45,7 @@ _KINDS: Final[dict[int, Kind]] = {
     stat.S_IFIFO: "fifo",
 }
 
+_IDENTITY: Final = Struct("=QQqqq")
 Identity = tuple[int, int, int, int, int]
 """Device, inode, size, mtime and ctime (both in nanoseconds) of a file."""
 
@@ -245,16 +247,17 @@ class DiskContent:
     def __init__(self, directory: Directory, path: str, identity: Identity) -> None:
         self._directory = directory
         self._path = path
-        self._identity = identity
+        # Packed, because there may be hundreds of thousands of files, and each number is an object.
+        self._identity = _IDENTITY.pack(*identity)
 
     @property
     def identity(self) -> Identity:
         """The same numbers as long as the bytes are the same."""
-        return self._identity
+        return _IDENTITY.unpack(self._identity)
 
     def open(self) -> BinaryIO:
         """The bytes, unbuffered; the caller closes. Raises: ContentChanged, OSError."""
-        return self._directory.open_same(self._path, self._identity)
+        return self._directory.open_same(self._path, self.identity)
 
 
 class InlineContent:

@@ -219,11 +219,9 @@ class Layers:
 
     def _layer_view(self, stack: Sequence[LayerID], position: int, *, content: bool) -> LayerView:
         layer = stack[position]
-        known = self._recipe_views.get(layer) or self._trees.get(layer)
-        if known is not None:
+        if (known := self._recipe_views.get(layer) or self._trees.get(layer)) is not None:
             return known
-        recipe = self._recipes.get(layer)
-        if recipe is not None:
+        if (recipe := self._recipes.get(layer)) is not None:
             return self._recipe_views.setdefault(layer, RecipeLayer(recipe))
         if content or self._row(layer).tree:
             return self._open_tree(stack[: position + 1])
@@ -423,16 +421,14 @@ class Layers:
         self._before_writing()
         with self._guard:
             number = next(self._numbers)
-        path = self._paths.work / str(number)
-        path.mkdir()
+        (path := self._paths.work / str(number)).mkdir()
         try:
             yield path
         finally:
             _remove_tree(path)
 
     def _row(self, layer: LayerID) -> LayerRow:
-        row = self._table.get(layer)
-        if row is None:
+        if (row := self._table.get(layer)) is None:
             raise SnapshotError(f"layer {layer} is not in the store any more")
         return row
 

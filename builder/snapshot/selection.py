@@ -8,6 +8,7 @@ destination. Nothing is opened here.
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,11 +22,12 @@ from builder.snapshot.resolve import join, resolve
 from builder.snapshot.xattrs import portable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from builder.graph.operations import Copy
     from builder.snapshot.entry import FileView
 
+_BATCH: Final = 1000
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -62,7 +64,29 @@ def select_path(source: FileView, path: str) -> SelectedTree:
 
 def headers_digest(headers: Iterable[bytes]) -> Digest:
     """The name of what `selection_headers` gave."""
-    return Digest("sha256:" + sha256(b"".join(headers)).hexdigest())
+    total, pending = sha256(), iter(headers)
+    while batch := b"".join(islice(pending, _BATCH)):
+        total.update(batch)
+    return Digest("sha256:" + total.hexdigest())
+
+
+class Listing:
+    """The headers of all that copies select, made anew for whoever asks: kept, they would fill much memory."""
+
+    def __init__(
+        self, selections: Mapping[Copy, Sequence[SelectedTree]], digest_of: Callable[[Node], Digest]
+    ) -> None:
+        self._selections = selections
+        self._digest_of = digest_of
+
+    def __len__(self) -> int:
+        trees = [tree for selection in self._selections.values() for tree in selection]
+        # In front of each tree stands what it is; the root of a directory itself does not count.
+        return sum(1 + (tree.root.entry.kind != "dir") + len(tree.members) for tree in trees)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for action, selection in self._selections.items():
+            yield from selection_headers(action, selection, self._digest_of)
 
 
 def selection_headers(

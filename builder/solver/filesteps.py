@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from builder.snapshot.layerdb import Format, LayerID
     from builder.snapshot.layers import Layers
     from builder.snapshot.limits import UnpackLimits
+    from builder.snapshot.selection import Listing
     from builder.solver.results import Result
 
 _WRITING: Final = "writing layer"
@@ -57,7 +58,7 @@ class FileSteps:
         self._plans: dict[Digest, FilePlan] = {}
         self._lock = threading.Lock()
 
-    def content(self, vertex: Vertex, results: Sequence[Result]) -> tuple[Digest, list[bytes]] | None:
+    def content(self, vertex: Vertex, results: Sequence[Result]) -> tuple[Digest, Listing] | None:
         """Digest of all that the copies of `vertex` select, and its parts.
 
         `results` are as `content_inputs` lists them.

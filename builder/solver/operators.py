@@ -28,6 +28,7 @@ from builder.system.errors import Cancelled, DockyardError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from builder.cache.parts import Headers
     from builder.cache.records import CacheRecords
     from builder.graph import Vertex
     from builder.oci.digest import Digest
@@ -122,9 +123,10 @@ class Operators:
         operation = vertex.operation
         assert isinstance(operation, File | Exec)
         base = _base_key(operation.base, keys)
+        headers: Headers
         if isinstance(operation, File):
             found = self._checksum(vertex, lambda: self._files.content(vertex, results))
-            content, headers = found or (None, [])
+            content, headers = found or (None, ())
             key = file_key(operation, base, content)
         else:
             inputs = dict(zip(content_inputs(vertex), results, strict=True))

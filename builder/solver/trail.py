@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from builder.cache.history import State
-    from builder.cache.parts import PartsTable
+    from builder.cache.parts import Headers, PartsTable
     from builder.graph import Vertex
     from builder.oci.digest import Digest
 
@@ -28,7 +28,7 @@ class _Noted(NamedTuple):
     key: Digest
     inputs: tuple[Digest | None, ...]
     content: Digest | None = None
-    headers: Sequence[bytes] = ()
+    headers: Headers = ()
 
 
 class Trail:
@@ -48,7 +48,7 @@ class Trail:
         key: Digest,
         inputs: Sequence[Digest | None],
         content: Digest | None,
-        headers: Sequence[bytes],
+        headers: Headers,
     ) -> None:
         """`vertex` has `key` because of `content`, whose parts are `headers`."""
         self._noted[vertex.digest] = _Noted(vertex, key, tuple(inputs), content, headers)
