@@ -77,7 +77,7 @@ def test_the_step_of_a_build_that_is_killed_is_taken_over_by_one_that_waits(proj
     owner.send_signal(signal.SIGKILL)
     owner.communicate(timeout=60)
     (outcome,) = finished([heir])
-    assert (outcome.code, len(outcome.executed)) == (0, 1), outcome.err
+    assert outcome.code == 0 and "begun" in outcome.err, outcome.err
 
 
 def test_a_build_that_is_interrupted_while_it_waits_ends_at_once(project: Project) -> None:
@@ -102,7 +102,7 @@ def test_a_failure_of_one_build_lets_the_others_try_for_themselves(project: Proj
 
 
 def test_jobs_bounds_the_steps_that_run_at_once(project: Project) -> None:
-    stages = "".join(f"FROM busybox AS s{n}\nRUN date +%s%N; sleep 0.5\n" for n in range(4))
+    stages = "".join(f"FROM busybox AS s{n}\nRUN echo {n}; sleep 0.5\n" for n in range(4))
     copies = "".join(f"COPY --from=s{n} /bin/sh /sh{n}\n" for n in range(4))
     project.write("Dockerfile", f"{stages}FROM scratch\n{copies}")
     started = time.monotonic()
