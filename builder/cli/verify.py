@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.cli.image_places import open_place
-from builder.cli.later import refused_option
+from builder.cli.policy_values import read_policies
 from builder.cli.report import FAILED, OK
 from builder.cli.settings import driver_option
 
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from exporter.attest.signing.keys import PublicKey
 
 
-@click.command("verify", params=[refused_option("--policy", help="Rules that the image must satisfy.")])
+@click.command("verify")
 @click.option(
     "--key", "keys", metavar="FILE", multiple=True, help="A public key; one of them must have signed."
+)
+@click.option(
+    "--policy", "policies", metavar="FILE", multiple=True, help="Rules that the image must satisfy (TOML)."
 )
 @click.option("--platform", "platforms", metavar="LIST", multiple=True, help="Platforms that must be there.")
 @click.option(
@@ -34,6 +37,7 @@ def command(
     /,
     image: str,
     keys: tuple[str, ...],
+    policies: tuple[str, ...],
     platforms: tuple[str, ...],
     form: str,
     driver: str | None,
@@ -56,6 +60,7 @@ def command(
             place=found.place,
             keys=allowed,
             platforms=wanted,
+            policies=read_policies(policies),
             elsewhere=found.elsewhere,
         )
     name, root = found.name, found.root

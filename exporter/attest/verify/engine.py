@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exporter.attest.signing.checking import check_signatures
@@ -12,11 +13,13 @@ from exporter.attest.verify.graph import Graph
 from exporter.attest.verify.statements import Statement, check_attestations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from builder.oci.descriptor import Descriptor
+    from builder.oci.digest import Digest
     from builder.platforms import Platform
     from builder.store.protocol import BlobReader
+    from exporter.attest.policy.policy import Policy
     from exporter.attest.signing.checking import SignaturePlace
     from exporter.attest.signing.keys import PublicKey
 
@@ -28,23 +31,57 @@ def verify_image(
     place: SignaturePlace,
     keys: Sequence[PublicKey] = (),
     platforms: Sequence[Platform] = (),
+    policies: Sequence[Policy] = (),
     elsewhere: str = "",
+    now: datetime | None = None,
 ) -> tuple[Finding, ...]:
     """What was checked of the image below `root`; it holds when no finding failed.
 
     `keys`: one of them must have signed the root, or every platform's manifest. `platforms` must be there.
+    All of `policies` must hold at the time `now`, which has a time zone (default: that of the clock).
     `elsewhere` is the repository that has the platforms and layers which `reader` lacks; empty: they must be here.
     Raises: DockyardError when `place` cannot be asked.
     """
     graph = Graph(reader, root, elsewhere=elsewhere)
     statements: list[Statement] = []
-    return (
+    findings = (
         *graph.findings,
         *check_blobs(reader, graph.blobs, elsewhere=elsewhere),
         *_platforms(graph, root, platforms),
         *check_attestations(reader, graph, hear=statements.append),
-        *_signatures(graph, root, place, keys),
+        *_signatures(graph, root, place, keys, asked=any(policy.signatures.keys for policy in policies)),
     )
+    if not policies:
+        return findings
+    # Loaded here because most images are judged without any.
+    from exporter.attest.policy.evidence import gather
+    from exporter.attest.policy.judge import judge_whole
+
+    evidence = gather(root, graph, statements, signatures=lambda: place, now=now or datetime.now(UTC))
+    return (*findings, *(found for policy in policies for found in judge_whole(policy, evidence, findings)))
+
+
+def verify_base(
+    reader: BlobReader,
+    root: Descriptor,
+    manifest: Digest,
+    *,
+    policy: Policy,
+    signatures: Callable[[], SignaturePlace],
+    now: datetime | None = None,
+) -> tuple[Finding, ...]:
+    """`policy` on the image of one platform, `manifest`, below `root`: of others and of layers nothing is read.
+
+    `reader` verifies what it reads. Raises: DockyardError when it or the place of signatures cannot be asked.
+    """
+    from exporter.attest.policy.evidence import gather
+    from exporter.attest.policy.judge import judge
+
+    graph = Graph(reader, root, only=manifest)
+    statements: list[Statement] = []
+    said = tuple(check_attestations(reader, graph, hear=statements.append))
+    evidence = gather(root, graph, statements, signatures=signatures, now=now or datetime.now(UTC))
+    return (*graph.findings, *said, *judge(policy, evidence))
 
 
 def _platforms(graph: Graph, root: Descriptor, wanted: Sequence[Platform]) -> Iterator[Finding]:
@@ -62,9 +99,12 @@ def _platforms(graph: Graph, root: Descriptor, wanted: Sequence[Platform]) -> It
 
 
 def _signatures(
-    graph: Graph, root: Descriptor, place: SignaturePlace, keys: Sequence[PublicKey]
+    graph: Graph, root: Descriptor, place: SignaturePlace, keys: Sequence[PublicKey], *, asked: bool
 ) -> Iterator[Finding]:
+    """`asked`: a policy has keys of its own, and judges them."""
     if not keys:
+        if asked:
+            return
         yield Spot(root.digest).skipped(
             "signature", "not checked: no key was given", hint="give one with --key"
         )

@@ -28,15 +28,23 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Spot(msgspec.Struct, frozen=True):
-    """What findings are about: a blob, whose platform it belongs to, and a place in its JSON."""
+    """What findings are about: a blob, whose platform it belongs to, and a place in its JSON.
+
+    `rule`: the key path of the policy that asks.
+    """
 
     digest: str
     platform: str = ""
     path: str = ""
+    rule: str = ""
 
     def at(self, path: str) -> Spot:
         """Another place in the same blob."""
-        return Spot(self.digest, self.platform, path)
+        return Spot(self.digest, self.platform, path, self.rule)
+
+    def under(self, rule: str) -> Spot:
+        """The same place, of which `rule` asks something."""
+        return Spot(self.digest, self.platform, self.path, rule)
 
     def held(self, check: str, message: str) -> Finding:
         """What was checked is so."""
@@ -63,4 +71,5 @@ class Spot(msgspec.Struct, frozen=True):
             platform=self.platform,
             path=self.path,
             hint=hint,
+            rule=self.rule,
         )

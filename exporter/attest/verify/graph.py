@@ -24,6 +24,7 @@ from exporter.attest.verify.members import TWINS, has_twins
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from builder.oci.digest import Digest
     from builder.store.protocol import BlobReader
 
 _OLDER_REFERENCE: Final = "com.docker.reference.digest"
@@ -52,8 +53,11 @@ class AttestationEntry(msgspec.Struct, frozen=True):
     @property
     def about(self) -> str:
         """The digest of the image."""
-        said = self.descriptor.annotations
-        return said.get(REFERENCE_DIGEST) or said.get(_OLDER_REFERENCE, "")
+        return _about(self.descriptor)
+
+
+def _about(entry: Descriptor) -> str:
+    return entry.annotations.get(REFERENCE_DIGEST) or entry.annotations.get(_OLDER_REFERENCE, "")
 
 
 class Graph:
@@ -62,8 +66,12 @@ class Graph:
     `indexes` stand from the root down; `absent` are entries that are not here but `elsewhere`, by digest.
     """
 
-    def __init__(self, reader: BlobReader, root: Descriptor, *, elsewhere: str = "") -> None:
+    def __init__(
+        self, reader: BlobReader, root: Descriptor, *, elsewhere: str = "", only: Digest | None = None
+    ) -> None:
+        """`only`: the image of one platform, and what is said about it; `reader` verifies what it reads then."""
         self._reader = reader
+        self._only = only
         self._root = root
         self._elsewhere = elsewhere
         self.indexes: list[tuple[Descriptor, Index]] = []
@@ -130,7 +138,12 @@ class Graph:
                 self._fail("entry-twice", child, "the index lists it more than once")
                 continue
             digests.add(child.digest)
-            self._visit(child, depth=depth + 1)
+            if self._is_wanted(child):
+                self._visit(child, depth=depth + 1)
+
+    def _is_wanted(self, entry: Descriptor) -> bool:
+        wanted = entry.digest if not is_attestation(entry) else _about(entry)
+        return self._only is None or entry.media_type in INDEXES or wanted == self._only
 
     def _visit_manifest(self, manifest: Manifest, entry: Descriptor) -> None:
         self._parts += [(entry.digest, part) for part in (entry, manifest.config, *manifest.layers)]
@@ -155,14 +168,18 @@ class Graph:
 
     def _content(self, entry: Descriptor) -> bytes | None:
         """The bytes of a document; None, and a finding says why, when they are not what they should be."""
+        if self._only is not None:
+            return self._parsed(entry)
         # Of an index some platforms may have been fetched, with what is said about them.
         may_lack = entry.media_type in MANIFESTS and entry is not self._root
         found = check_blob(self._reader, entry, elsewhere=self._elsewhere if may_lack else "")
         self._findings.append(found)
         if found.state == "skipped":
             self.absent[entry.digest] = entry
-        if found.state != "held":
-            return None
+        return self._parsed(entry) if found.state == "held" else None
+
+    def _parsed(self, entry: Descriptor) -> bytes | None:
+        """The bytes of a document that is well formed."""
         if entry.size > MAX_DOCUMENT:
             self._fail("document", entry, f"{entry.size} bytes are more than {MAX_DOCUMENT}")
             return None

@@ -74,19 +74,6 @@ def test_wrong_usage_ends_with_2_and_a_word_on_standard_error(
     assert captured.err != ""
 
 
-@pytest.mark.parametrize(
-    ("words", "what"),
-    [
-        (["verify", "--policy", "p.toml", "a:1"], "--policy"),
-    ],
-)
-def test_what_a_later_release_brings_is_refused_by_name(
-    words: list[str], what: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(words) == 2
-    assert capsys.readouterr().err == f"ERROR: {what} is not supported yet\n"
-
-
 def test_turning_attestations_off_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = str(tmp_path / "missing")
 

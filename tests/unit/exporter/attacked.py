@@ -10,11 +10,13 @@ import msgspec
 from made import AMD64, ARM64, image, layer
 
 from builder.oci.digest import Digest
+from builder.oci.mediatypes import IN_TOTO
 from builder.oci.reference import parse_reference
 from builder.store.errors import BlobNotFound
 from exporter.assemble import assemble
 from exporter.attest.attach import attach
-from exporter.attest.signing.carriers import signature_layer, tag_carrier
+from exporter.attest.signing.carriers import attestation_layer, signature_layer, tag_carrier
+from exporter.attest.signing.dsse import encode_envelope, sign_envelope
 from exporter.attest.signing.simplesigning import encode_payload
 from exporter.attest.statement import Attestation
 from exporter.attest.verify.engine import verify_image
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from builder.oci.descriptor import Descriptor
     from builder.platforms import Platform
+    from exporter.attest.signing.carriers import Carrier
     from exporter.attest.signing.keys import PrivateKey
 
 SPDX: dict[str, Any] = {
@@ -54,7 +57,7 @@ class Memory:
         made = assemble([image(AMD64, layer(b"one")), image(ARM64, layer(b"two"))])
         made = attach(made, [about, about], names=[parse_reference("app:1")], artifact=artifact)
         self.root = made.root
-        self.signed: dict[Digest, Descriptor] = {}
+        self.signed: dict[Digest, list[Descriptor]] = {}
         self.blobs = {each.descriptor.digest: each.content for each in made.documents}
         self.blobs |= {Digest.of(content): content for content in (b"one", b"two")}
 
@@ -65,7 +68,7 @@ class Memory:
         return self
 
     def carriers(self, subject: Digest) -> Sequence[Descriptor]:
-        return [self.signed[subject]] if subject in self.signed else []
+        return self.signed.get(subject, [])
 
     def open(self, digest: Digest) -> BinaryIO:
         if digest not in self.blobs:
@@ -100,6 +103,21 @@ class Memory:
 
         self.edit_index(within)
 
+    def retarget(self, position: int, old: str, image: dict[str, Any]) -> None:
+        """Makes the attestation manifest at `position` one of `image`, which was `old`: statements and all."""
+
+        def within(index: Any) -> None:
+            entry = index["manifests"][position]
+            manifest = self.load(entry)
+            for statement in manifest["layers"]:
+                content = self.blobs[Digest(statement["digest"])]
+                statement.update(self.put(content.replace(old[7:].encode(), image["digest"][7:].encode())))
+            manifest["subject"] |= {"digest": image["digest"], "size": image["size"]}
+            entry["annotations"]["vnd.docker.reference.digest"] = image["digest"]
+            self.store(entry, manifest)
+
+        self.edit_index(within)
+
     def edit_blob(self, position: int, pick: Callable[[Any], Any], change: Callable[[Any], None]) -> None:
         def within(manifest: Any) -> None:
             document = self.load(pick(manifest))
@@ -113,8 +131,28 @@ class Memory:
         payload = encode_payload(over or subject, repository="app")
         target = msgspec.structs.replace(self.root, digest=subject)
         carrier = tag_carrier("signatures", target, [signature_layer(payload, key.sign(payload))])
+        self._keep(carrier)
+
+    def sign_statement(
+        self, subject: Digest, key: PrivateKey, content: bytes, *, payload_type: str = IN_TOTO
+    ) -> None:
+        """A signature over a statement, found at `subject`."""
+        envelope = encode_envelope(sign_envelope(payload_type, content, [key]))
+        target = msgspec.structs.replace(self.root, digest=subject)
+        self._keep(tag_carrier("attestations", target, [attestation_layer(envelope, "x")]))
+
+    def _keep(self, carrier: Carrier) -> None:
         self.blobs |= {each.descriptor.digest: each.content for each in carrier.documents}
-        self.signed[subject] = carrier.descriptor
+        self.signed.setdefault(carrier.subject.digest, []).append(carrier.descriptor)
+
+    def statements(self) -> list[tuple[Digest, bytes]]:
+        """The images with the statements about them, as the index has them."""
+        entries = self.load({"digest": self.root.digest})["manifests"]
+        return [
+            (Digest(entry["annotations"]["vnd.docker.reference.digest"]), self.blobs[Digest(layer["digest"])])
+            for entry in entries[2:]
+            for layer in self.load(entry)["layers"]
+        ]
 
     def failed(self, *platforms: Platform) -> set[str]:
         found = verify_image(self, self.root, place=self, platforms=platforms)
