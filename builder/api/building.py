@@ -19,6 +19,7 @@ from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
 from builder.api.failing import keeps_going, require_deliverable
 from builder.api.granting import require_grants
+from builder.api.guarding import pins_of, require_allowed, require_allowed_context
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
 from builder.api.remembering import Memory
@@ -94,6 +95,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
     options = routed(options, os.environ)
     platforms = _platforms(options)
     outputs = chosen_outputs(options)
+    require_allowed_context(options)
     with ExitStack() as stack:
         store = stack.enter_context(
             open_store(options.root or default_root(os.environ, uid=os.geteuid()), driver=options.driver)
@@ -144,6 +146,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         sboms = _open_sboms(options, inputs, workspace, tools)
         wanted, unreadable = _targets(options, platforms, inputs, tools, workspace)
         require_grants(wanted, options.allow)
+        require_allowed(options, wanted, inputs, workspace.store.content)
         solution = solve(
             wanted,
             tools,
@@ -182,6 +185,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             cached=solution.cached,
             executed=solution.executed,
             number=memory.number,
+            pins=pins_of(inputs.meanings) if options.policies else {},
             failures=tuple(failures),
             provenance=account.described(options.metadata_provenance)
             if account is not None and options.metadata_provenance is not None

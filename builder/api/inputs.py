@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from builder.progress.stream import Stream
     from builder.snapshot.layerdb import LayerID
     from builder.source.contexts import Context
-    from builder.source.images import FoundImage, Images, Meaning
+    from builder.source.images import Documents, FoundImage, Images, Meaning
     from frontend import NamedContext
 
 MAIN_CONTEXT = "context"
@@ -93,6 +93,10 @@ class Inputs:
     def meanings(self) -> tuple[Meaning, ...]:
         """What the names of images stood for."""
         return self._images.meanings
+
+    def documents(self, meaning: Meaning) -> Documents:
+        """Where what is said of an image is, and signatures over it."""
+        return self._images.documents(meaning)
 
     @property
     def directories(self) -> Mapping[str, Path]:

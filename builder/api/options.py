@@ -24,6 +24,7 @@ from builder.solver.results import PlatformFailure
 from builder.source.vcs import VcsOptions
 from builder.store.containerd.address import Address
 from exporter.attest.options import Mode, ProvenanceOptions, SbomOptions
+from exporter.attest.policy.policy import Policy
 from exporter.attest.signing.options import SigningOptions
 from exporter.outputs import Output
 
@@ -60,6 +61,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `on_error`: whether the first failure stops the build, or only the platforms that need what failed.
     `partial`: whether the platforms that were built are delivered without the others (only with "continue").
+    `policies` must allow all that the build starts from, before its first step.
     """
 
     context: str | None = None
@@ -108,6 +110,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     sbom: SbomOptions | None = None
     metadata_provenance: Mode | None = None
     vcs: VcsOptions = VcsOptions()
+    policies: tuple[Policy, ...] = ()
 
 
 class PlatformResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +128,8 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     output is an image. `names` are the full names that the image got, in the store or wherever it went.
     `image_id` is what stores that keep single platforms call it, if it went to one; None: the root's digest.
     `cached` and `executed` count steps, `seconds` is wall time, `number` is that of the build in the history.
-    `provenance` has, if it was asked for, a SLSA predicate (v0.2) for each platform.
+    `provenance` has, if it was asked for, a SLSA predicate (v0.2) for each platform; `pins`, if there were
+    policies, the digests of what names of images stood for.
     """
 
     digest: Digest | None = None
@@ -138,4 +142,5 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     number: int = 0
     provenance: dict[str, msgspec.Raw] = {}
+    pins: dict[str, str] = {}
     failures: tuple[PlatformFailure, ...] = ()

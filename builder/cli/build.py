@@ -20,6 +20,7 @@ from builder.cli.attest_values import (
 )
 from builder.cli.build_flags import PARAMETERS, BuildFlags
 from builder.cli.call import answer, read_call
+from builder.cli.policy_values import read_policies
 from builder.cli.report import FAILED, INTERRUPTED, print_error, print_line
 from builder.cli.signing_values import signing_options
 from builder.cli.standard_input import read_standard_input
@@ -133,6 +134,7 @@ def read_options(flags: BuildFlags, settings: Settings) -> BuildOptions:
         sbom=attestations.sbom,
         metadata_provenance=metadata_provenance(os.environ) if flags.metadata_file else None,
         vcs=vcs_options(os.environ),
+        policies=read_policies(flags.policy),
     )
 
 

@@ -55,6 +55,7 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     partial: str
     explain: bool
     sign: tuple[str, ...]
+    policy: tuple[str, ...]
     attest: tuple[str, ...]
     sbom: str | None
     provenance: str | None
@@ -146,6 +147,7 @@ PARAMETERS: Final[tuple[click.Parameter, ...]] = (
         metavar="SPEC",
         help="Leave cache at NAME, or type=inline|registry|local|gha|s3[,mode=max][,NAME=VALUE...].",
     ),
+    _many("--policy", metavar="FILE", help="Rules for what the build starts from (TOML); may be repeated."),
     _many("--attest", metavar="SPEC", help="An attestation: type=provenance|sbom[,NAME=VALUE...]."),
     _text("--sbom", metavar="SPEC", help="List what is in the result: true, false, or NAME=VALUE,..."),
     _text(

@@ -32,6 +32,8 @@ def metadata(result: BuildResult) -> bytes:
         members["containerimage.config.digest"] = result.platforms[0].config.digest
     if result.names:
         members["image.name"] = ",".join(result.names)
+    if result.pins:
+        members["dockyard.pins"] = result.pins
     single = len(result.provenance) == 1
     for platform, provenance in result.provenance.items():
         members[_PROVENANCE if single else f"{_PROVENANCE}/{platform}"] = provenance

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -61,6 +61,18 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     layout: bool = False
 
 
+class Documents(NamedTuple):
+    """What is said of an image: its `root`, and what reads, verified, all that is below it.
+
+    It is of a `layout`, or of a repository that `remote` opens.
+    """
+
+    root: Descriptor
+    reader: BlobReader
+    layout: LayoutReader | None = None
+    remote: Callable[[], RegistryReader] | None = None
+
+
 class Images:
     """The images of one build. Safe to share between threads."""
 
@@ -94,13 +106,17 @@ class Images:
         self._layouts: dict[Path, LayoutReader] = {}
         self._found: dict[Digest, tuple[PlatformManifest, BlobFetcher]] = {}
         self._guard = threading.Lock()
-        self._meanings: dict[Meaning, None] = {}
+        self._meanings: dict[Meaning, Documents] = {}
 
     @property
     def meanings(self) -> tuple[Meaning, ...]:
         """What was found so far, each once, in no order that could be relied upon."""
         with self._guard:
             return tuple(self._meanings)
+
+    def documents(self, meaning: Meaning) -> Documents:
+        """What is said of an image that was found before."""
+        return self._meanings[meaning]
 
     def from_store(self, name: str, platform: Platform) -> FoundImage:
         """The image that `name`, as people write it, has in the store, or else at its registry.
@@ -133,12 +149,10 @@ class Images:
         origin = Origin(open=lambda: layout)
         return self._resolve(
             parse_reference(name),
-            root,
-            layout,
+            Documents(root, layout, layout=layout),
             platform,
             fetch=self.fetcher(layout),
             origin=origin,
-            is_layout=True,
         )
 
     def layers(self, operation: Image) -> tuple[LayerID, ...]:
@@ -193,8 +207,7 @@ class Images:
         origin = Origin(open=lambda: kept, repository=whole)
         return self._resolve(
             reference,
-            root,
-            reader,
+            Documents(root, reader, remote=lambda: self._remote(whole)),
             platform,
             fetch=lambda blob: self._download(whole, blob),
             origin=origin,
@@ -242,16 +255,14 @@ class Images:
     def _resolve(
         self,
         reference: Reference,
-        root: Descriptor,
-        reader: BlobReader,
+        documents: Documents,
         platform: Platform,
         *,
         fetch: BlobFetcher,
         origin: Origin,
-        is_layout: bool = False,
     ) -> FoundImage:
         try:
-            found = resolve_platform(reader, root, platform)
+            found = resolve_platform(documents.reader, documents.root, platform)
         except NoMatchingPlatform as error:
             raise ImageNotFound(
                 f"{reference.familiar}: failed to resolve source metadata for {reference}: {error.message}"
@@ -260,13 +271,13 @@ class Images:
         meaning = Meaning(
             reference=reference,
             platform=found.platform,
-            root=root.digest,
+            root=documents.root.digest,
             manifest=found.descriptor.digest,
-            layout=is_layout,
+            layout=documents.layout is not None,
         )
         with self._guard:
             self._found[found.descriptor.digest] = (found, fetch)
-            self._meanings[meaning] = None
+            self._meanings[meaning] = documents
         return FoundImage(reference=reference, found=found)
 
     def _fetch(self, reader: BlobReader, blob: Descriptor) -> None:

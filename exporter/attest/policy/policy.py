@@ -151,3 +151,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, Pattern] = {}
     annotations: AnnotationRules = AnnotationRules()
     inputs: InputRules = InputRules()
+
+    @property
+    def asks_of_images(self) -> bool:
+        """Whether anything is asked of an image itself, beyond its name."""
+        others = msgspec.structs.replace(self, platforms=(), require_complete=False, inputs=InputRules())
+        return others != Policy(origin=self.origin)

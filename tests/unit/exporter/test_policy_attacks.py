@@ -62,7 +62,11 @@ PROVENANCE: dict[str, Any] = {
 
 def example(text: str = EXAMPLE, *, keys: dict[str, PrivateKey] | None = None) -> Policy:
     files = {"release.pub": KEY} if keys is None else keys
-    return parse_policy(text, origin="policy.toml", read=lambda name: files[name].public.pem)
+
+    def read(name: str) -> bytes:
+        return b"[pins]\n" if name == "pins.toml" else files[name].public.pem
+
+    return parse_policy(text, origin="policy.toml", read=read)
 
 
 UNSIGNED = example(re.sub(r"\[signatures\].*?(?=\[attestations\])", "", EXAMPLE, flags=re.DOTALL))
