@@ -19,10 +19,11 @@ from exporter.attest.verify.statements import Statement
 
 
 class Said(msgspec.Struct, frozen=True):
-    """A statement with what could be read of its predicate; None for kinds that no rule looks into."""
+    """A statement with its predicate: None for kinds that no rule looks into, and where a `problem` says why."""
 
     statement: Statement
     predicate: Provenance | Sbom | None = None
+    problem: str = ""
 
     @property
     def spot(self) -> Spot:
@@ -82,13 +83,13 @@ def spot_of(image: ImageEntry) -> Spot:
 
 
 def read_said(statement: Statement) -> Said:
-    """`statement` with its predicate. What cannot be read is none: verification has said what is wrong with it."""
+    """`statement` with its predicate, if a rule could look into it."""
     claims = statement.claims
     try:
         if claims.predicate_type in TYPES:
             return Said(statement, read_provenance(claims.predicate_type, claims.predicate))
         if claims.predicate_type == SPDX:
             return Said(statement, read_sbom(claims.predicate))
-    except ValueError:
-        return Said(statement)
+    except ValueError as error:
+        return Said(statement, problem=str(error))
     return Said(statement)

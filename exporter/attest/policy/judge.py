@@ -24,6 +24,12 @@ def judge(policy: Policy, evidence: Evidence) -> Iterator[Finding]:
 
     Raises: DockyardError when the place of signatures cannot be asked.
     """
+    for said in evidence.said:
+        if said.problem:
+            # What no rule can look into must not pass beside another one that all rules are content with.
+            yield said.spot.failed(
+                "predicate", f"cannot be judged: {said.problem}", hint="attest the image anew"
+            )
     yield from check_signed(policy.signatures, evidence)
     yield from check_statements(policy.attestations, evidence)
     yield from check_provenance(policy.provenance, evidence)

@@ -212,6 +212,19 @@ def test_a_forbidden_package_in_an_extra_sbom_is_found() -> None:
     assert failures(memory) == {("package", "packages.forbidden[0]")}
 
 
+def test_provenance_that_no_rule_can_look_into_does_not_pass_beside_one_that_all_are_content_with() -> None:
+    memory = good()
+    odd = _changed(PROVENANCE, lambda slsa: _metadata(slsa).update(buildkit_metadata=[]))
+
+    def extend(manifest: Any) -> None:
+        statement = memory.load(manifest["layers"][1])
+        layer = manifest["layers"][1] | memory.put(json.dumps(statement | {"predicate": odd}).encode())
+        manifest["layers"].append(layer)
+
+    memory.edit_manifest(2, extend)
+    assert failures(memory) == {("predicate", "")}
+
+
 def _drop_statement(number: int) -> Callable[[Memory], None]:
     return lambda memory: memory.edit_manifest(2, lambda manifest: manifest["layers"].pop(number))
 
