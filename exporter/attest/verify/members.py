@@ -36,4 +36,6 @@ def has_twins(document: bytes) -> bool:
 
 
 def _names(text: bytes) -> int:
-    return sum(1 for match in _STRING.finditer(text) if match.group(1))
+    # In one call: a loop over the strings of an SBOM would take most of the time of a verification.
+    colons = _STRING.findall(text)
+    return len(colons) - colons.count(b"")
