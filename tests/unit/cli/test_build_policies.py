@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from builder import BuildOptions, find_base
+from builder import build as build_image
+from builder.api.guarding import InputsRefused
+from builder.graph import Description, Exec, Target, vertex
+from builder.platforms import Platform
+from exporter.attest.policy.reading import parse_policy
+
 if TYPE_CHECKING:
     from command import Command, Said
 
@@ -16,6 +23,9 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="building needs root"),
 ]
+
+
+PLATFORM = Platform("linux", "amd64")
 
 
 class Build(Protocol):
@@ -148,6 +158,18 @@ def test_a_context_that_is_not_allowed_is_not_fetched(command: Command, tmp_path
     assert said.code == 1
     assert "[inputs.git]" in said.err
     assert "pass" not in said.err
+
+
+def test_the_bases_of_a_graph_without_dockerfile_are_judged(build: Build, command: Command) -> None:
+    base = find_base("base:1", root=command.root)
+    bottom = vertex(base.operation, description=Description(name="the base"))
+    step = vertex(
+        Exec(base=0, args=("x",), platform=PLATFORM), bottom, description=Description(name="a step")
+    )
+    target = Target(platform=PLATFORM, vertex=step, config=base.config)
+    policy = parse_policy('[attestations]\nrequired = ["sbom"]\n', origin="p.toml", read=lambda _: b"")
+    with pytest.raises(InputsRefused, match=r"base:1 \(linux/amd64\) is refused by p.toml.*there is no sbom"):
+        build_image(BuildOptions(definition=(target,), policies=(policy,), root=command.root))
 
 
 def test_a_policy_that_cannot_be_read_is_wrong_usage(build: Build) -> None:
