@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 )
 @click.option("--platform", "platforms", metavar="LIST", multiple=True, help="Platforms that must be there.")
 @click.option(
+    "--deep", is_flag=True, help="Decompress layers even if they are large, to check their diff IDs."
+)
+@click.option(
     "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True
 )
 @driver_option
@@ -41,6 +44,8 @@ def command(
     platforms: tuple[str, ...],
     form: str,
     driver: str | None,
+    *,
+    deep: bool,
 ) -> int:
     """Check IMAGE: a name of the active store, oci-layout:PATH[:TAG], or an archive FILE.tar.
 
@@ -62,6 +67,7 @@ def command(
             platforms=wanted,
             policies=read_policies(policies),
             elsewhere=found.elsewhere,
+            deep=deep,
         )
     name, root = found.name, found.root
     match form:

@@ -10,6 +10,7 @@ from exporter.attest.signing.checking import check_signatures
 from exporter.attest.verify.blobs import check_blobs
 from exporter.attest.verify.finding import Finding, Spot
 from exporter.attest.verify.graph import Graph
+from exporter.attest.verify.layers import check_layers
 from exporter.attest.verify.statements import Statement, check_attestations
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ def verify_image(
     policies: Sequence[Policy] = (),
     elsewhere: str = "",
     now: datetime | None = None,
+    deep: bool = False,
 ) -> tuple[Finding, ...]:
     """What was checked of the image below `root`; it holds when no finding failed.
 
     `keys`: one of them must have signed the root, or every platform's manifest. `platforms` must be there.
     All of `policies` must hold at the time `now`, which has a time zone (default: that of the clock).
+    `deep`: layers are decompressed even if they are large.
     `elsewhere` is the repository that has the platforms and layers which `reader` lacks; empty: they must be here.
     Raises: DockyardError when `place` cannot be asked.
     """
@@ -47,6 +50,7 @@ def verify_image(
     findings = (
         *graph.findings,
         *check_blobs(reader, graph.blobs, elsewhere=elsewhere),
+        *check_layers(reader, graph.images, deep=deep),
         *_platforms(graph, root, platforms),
         *check_attestations(reader, graph, hear=statements.append),
         *_signatures(graph, root, place, keys, asked=any(policy.signatures.keys for policy in policies)),
