@@ -7,6 +7,7 @@ SHELL := bash
 code := builder frontend exporter fixtures
 demo_root := build/demo
 demo_platforms := linux/amd64,linux/arm64
+demo_key := build/hello
 dockyard := .venv/bin/dockyard --root $(demo_root)
 
 .PHONY: help setup setup-test system venv busybox debian demo test conformance bench lint lock clean
@@ -14,14 +15,18 @@ dockyard := .venv/bin/dockyard --root $(demo_root)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup ## build fixtures/hello for two platforms, show the index, run both images
+demo: setup ## build fixtures/hello for two platforms, attested and signed, run both images, and verify them
 	@busybox=$$(.venv/bin/python -m fixtures.bases path busybox)
+	export COSIGN_PASSWORD=demo
+	mkdir -p build
+	[ -f $(demo_key).key ] || $(dockyard) generate-key-pair --output-key-prefix $(demo_key)
 	set -x
-	$(dockyard) build --build-context "busybox=oci-layout://$$busybox" \
-	    --platform $(demo_platforms) --tag hello:demo fixtures/hello
+	$(dockyard) build --build-context "busybox=oci-layout://$$busybox" --platform $(demo_platforms) \
+	    --sbom=true --provenance=mode=max --sign key=$(demo_key).key --tag hello:demo fixtures/hello
 	$(dockyard) inspect hello:demo
 	$(dockyard) run --platform linux/amd64 hello:demo
 	$(dockyard) run --platform linux/arm64 hello:demo
+	$(dockyard) verify --key $(demo_key).pub --platform $(demo_platforms) hello:demo
 
 test: setup-test ## run the whole test suite
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --benchmark-disable --ignore=tests/conformance
