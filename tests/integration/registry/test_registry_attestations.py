@@ -89,3 +89,19 @@ def test_buildx_shows_the_sbom_of_each_platform_and_those_of_stages(
     core, (stage,) = found["linux/arm64"]["SPDX"], found["linux/arm64"]["AdditionalSPDXs"]
     assert (core["name"], stage["name"]) == ("sbom", "sbom-tools")
     assert "left-pad" in {each["name"] for each in stage["packages"]}
+
+
+@pytest.mark.root
+def test_buildx_shows_the_provenance_of_an_image_that_was_converted(
+    plain: Served, dockyard_root: Path, tmp_path: Path
+) -> None:
+    name = pushed(plain, dockyard_root, tmp_path / "context", "--provenance=max")
+    other = name.replace("attested:1", "attested:legacy")
+    before = inspected(name, ".Provenance")
+    for words in (("attest", "convert", "--to", "legacy", "-t", other, name), ("push", other)):
+        done = subprocess.run(
+            [COMMAND, "--root", dockyard_root, *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert inspected(other, ".Provenance") == before
+    assert inspected(other, ".Manifest")["digest"] != inspected(name, ".Manifest")["digest"]
