@@ -93,7 +93,8 @@ def _may_be_from(error: DockerfileError) -> bool:
     place = error.location
     if place is None:
         return True
-    word = place.source.text.split("\n")[place.first - 1].split(maxsplit=1)[0].upper()
+    # Of an unknown instruction all may be white space of a kind that does not end words in a Dockerfile.
+    word = next(iter(place.source.text.split("\n")[place.first - 1].split(maxsplit=1)), "").upper()
     return word == "FROM" or (word not in READERS and suggest(word, READERS) == "FROM")
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from dockerfiles import AMD64, World, failure, history, message, read, target, vertices
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builder.graph.location import LocatedError
@@ -41,6 +41,7 @@ def test_any_text_ends_in_a_graph_or_a_located_error(pieces: list[str]) -> None:
         assert len(built.targets) == 1
 
 
+@example(b"\x1c")
 @given(st.binary(max_size=80))
 def test_any_bytes_end_in_a_graph_or_an_error(content: bytes) -> None:
     try:
