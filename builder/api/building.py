@@ -178,7 +178,15 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         if options.cache_to:
             from builder.api.cacheexports import CacheExporter
 
-            caches = CacheExporter(solution, workspace, stream, stack, registries=registries, origins=origins)
+            caches = CacheExporter(
+                solution,
+                workspace,
+                stream,
+                stack,
+                registries=registries,
+                origins=origins,
+                cancelled=cancelled,
+            )
             caches.deliver(options.cache_to)
         return msgspec.structs.replace(
             exported,

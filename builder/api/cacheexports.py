@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, assert_never
 
+from builder.cache.remote.config import MAX_CONFIG
 from builder.cache.remote.places import GithubCache, InlineCache, LocalCache, RegistryCache, S3Cache
 from builder.cache.remote.stacks import CachedLayer, CachedStep
 from builder.graph import walk
@@ -17,6 +18,7 @@ from exporter.forms import Form, variant
 from exporter.times import clamped, format_time
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import ExitStack
 
@@ -50,9 +52,11 @@ class CacheExporter:
         *,
         registries: Callable[[], Registries],
         origins: Origins,
+        cancelled: threading.Event,
     ) -> None:
         """`origins` have the layers that are not on this machine; `stack` closes what is opened."""
         self._stack = stack
+        self._cancelled = cancelled
         self._solution = solution
         self._workspace = workspace
         self._stream = stream
@@ -83,7 +87,12 @@ class CacheExporter:
         steps = self._steps(export, absent=not target.needs_layers)
         report("preparing build cache for export", done=True)
         if any(step.layers for step in steps):
-            target.write(steps, report)
+            size = target.write(steps, report)
+            if size > MAX_CONFIG:
+                self._stream.warning(
+                    vertex,
+                    f"the description of the cache has {size} bytes, and importers read no more than {MAX_CONFIG}",
+                )
         else:
             self._stream.warning(vertex, "skipping cache export for empty result")
 
@@ -100,7 +109,7 @@ class CacheExporter:
         self, export: CacheExport, steps: Sequence[SolvedStep], *, absent: bool
     ) -> Mapping[LayerID, LayerBlob]:
         """Blobs of all layers that are exported: in mode min those of the result, and what is a blob anyway."""
-        layers = self._workspace.layers
+        layers, content = self._workspace.layers, self._workspace.lease.content
         form = Form(export.compression, export.level)
         result = {layer for stack in self._solution.stacks for layer in stack}
         wanted = dict.fromkeys(layer for step in steps for layer in step.layers or ())
@@ -111,10 +120,12 @@ class CacheExporter:
             if found is None and export.mode == "min" and layer not in result:
                 return
             is_old = found is not None
-            if found is None or export.force or not absent:
+            if found is None or export.force:
                 found = layers.blob(layer, form.kept, force=export.force and not form.is_variant)
+            elif not absent and not content.has(found.descriptor.digest):
+                found = layers.blob(layer, form.kept)
             if form.is_variant and (export.force or not is_old):
-                found = variant(found, form, self._workspace.lease.content)
+                found = variant(found, form, content)
             blobs[layer] = found
 
         in_parallel(_PARALLEL, wanted, make)
@@ -160,7 +171,13 @@ class CacheExporter:
     def _objects(self, title: str, objects: Objects) -> CacheTarget:
         from builder.cache.remote.objects import ObjectTarget
 
-        return ObjectTarget(title, objects, self._workspace.lease.content, far=self._origins)
+        return ObjectTarget(
+            title,
+            objects,
+            self._workspace.lease.content,
+            far=self._origins,
+            cancelled=self._cancelled,
+        )
 
 
 class InlineExporter:

@@ -122,6 +122,9 @@ class Operators:
         """The key of a step by the content it reads, remembered under its definition where that has a name."""
         operation = vertex.operation
         assert isinstance(operation, File | Exec)
+        keys = self._remotes.known_keys(vertex, keys)
+        if (key := self._of_fetched(vertex, operation, keys)) is not None:
+            return key
         base = _base_key(operation.base, keys)
         headers: Headers
         if isinstance(operation, File):
@@ -135,6 +138,18 @@ class Operators:
         self.trail.note_content(vertex, key, keys, content, headers)
         if None not in keys:
             self._records.save_definition(definition_key(operation, _all_known(keys)), key)
+        return key
+
+    def _of_fetched(
+        self, vertex: Vertex, operation: File | Exec, keys: Sequence[Digest | None]
+    ) -> Digest | None:
+        """The key that was found for the same commits and files of the network, which then need no look."""
+        sources = [vertex.inputs[position].operation for position in content_inputs(vertex)]
+        if None in keys or not all(isinstance(each, Http | Git) for each in sources):
+            return None
+        key = self._records.find_definition(definition_key(operation, _all_known(keys)))
+        if key is not None:
+            self.trail.note(vertex, key, keys)
         return key
 
     def lookup(self, vertex: Vertex, key: Digest) -> Result | None:

@@ -14,17 +14,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from builder.graph import Git
+from builder.graph import Git, Http
 from builder.oci.digest import Digest, InvalidDigest, encode_json
 from builder.solver.results import Layered
 from builder.source.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from builder.cache.records import CacheRecords, RecordKind
-    from builder.graph import Http
+    from builder.graph import Vertex
     from builder.snapshot.layers import Layers
     from builder.source.git import GitAccess
     from builder.system.locks import CancelToken
@@ -62,6 +62,13 @@ class RemoteSteps:
         """What the files of each source are remembered under."""
         self._fetched: dict[Http | Git, Layered] = {}
         self._guard = threading.Lock()
+
+    def known_keys(self, vertex: Vertex, keys: Sequence[Digest | None]) -> list[Digest | None]:
+        """`keys` of the inputs of `vertex`, with those of what has been fetched."""
+        return [
+            self.keys.get(each.operation) if isinstance(each.operation, Http | Git) else key
+            for each, key in zip(vertex.inputs, keys, strict=True)
+        ]
 
     def fetched(self, operation: Http | Git) -> Layered | None:
         """What `fetch` has found for `operation` in this build; None before it was called."""

@@ -44,12 +44,17 @@ def solved_steps(
                 if key is not None:
                     yield vertex.digest, SolvedStep(key, None, layers)
             case File() | Exec() if key is not None:
-                yield vertex.digest, SolvedStep(key, _definition(vertex, operation, scheduler), layers)
+                yield (
+                    vertex.digest,
+                    SolvedStep(key, _definition(vertex, operation, scheduler, remotes), layers),
+                )
 
 
-def _definition(vertex: Vertex, operation: File | Exec, scheduler: Scheduler) -> Digest | None:
+def _definition(
+    vertex: Vertex, operation: File | Exec, scheduler: Scheduler, remotes: RemoteSteps
+) -> Digest | None:
     if not content_inputs(vertex):
         return None
-    keys = [scheduler.known(each)[0] for each in vertex.inputs]
+    keys = remotes.known_keys(vertex, [scheduler.known(each)[0] for each in vertex.inputs])
     known = [each for each in keys if each is not None]
     return definition_key(operation, known) if len(known) == len(keys) else None

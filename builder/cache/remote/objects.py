@@ -7,16 +7,18 @@ has wanted them for long, so each is asked for before it is relied upon.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
 from builder.cache.remote.config import decode_cache_config, encode_cache_config, require_small
 from builder.cache.remote.sources import copy_from
 from builder.cache.remote.stacks import describe_steps, read_config
 from builder.oci.digest import CHUNK, Digest
+from builder.registry.crew import Crew
 from builder.store.streams import read_document
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from builder.cache.remote.places import ImportPlace
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from builder.oci.descriptor import Descriptor
     from builder.oci.reference import Reference
     from builder.store.protocol import BlobReader, ContentWriter
+
+_PARALLEL: Final = 4
+"""Blobs that are written at once, as in BuildKit."""
 
 
 class CacheUnavailable(DockyardError):
@@ -98,27 +103,42 @@ class ObjectTarget:
 
     needs_layers = False
 
-    def __init__(self, title: str, objects: Objects, content: ContentWriter, *, far: BlobReader) -> None:
+    def __init__(
+        self,
+        title: str,
+        objects: Objects,
+        content: ContentWriter,
+        *,
+        far: BlobReader,
+        cancelled: threading.Event,
+    ) -> None:
         """`far` has blobs that `content` lacks."""
+        self._cancelled = cancelled
         self.title = title
         self._objects = objects
         self._content = content
         self._far = far
 
-    def write(self, steps: Sequence[CachedStep], report: Report) -> None:
+    def write(self, steps: Sequence[CachedStep], report: Report) -> int:
         """Writes the layers that are not there yet, and the config last."""
         config, layers = describe_steps(steps, annotated=True)
-        for blob in {layer.descriptor.digest: layer.descriptor for layer in layers}.values():
-            if not self._objects.keep(blob):
-                label = f"writing layer {blob.digest}"
-                report(label, total=blob.size)
-                with self._open(blob.digest) as stream:
-                    self._objects.put(blob, stream)
-                report(label, current=blob.size, total=blob.size, done=True)
+        blobs = {layer.descriptor.digest: layer.descriptor for layer in layers}
+        tasks = [lambda each=each: self._put(each, report) for each in blobs.values()]
+        Crew(_PARALLEL, self._cancelled).run(tasks)
         content = encode_cache_config(config)
         report(f"writing config {Digest.of(content)}")
         self._objects.put_config(content)
         report(f"writing config {Digest.of(content)}", current=len(content), done=True)
+        return len(content)
+
+    def _put(self, blob: Descriptor, report: Report) -> None:
+        if self._objects.keep(blob):
+            return
+        label = f"writing layer {blob.digest}"
+        report(label, total=blob.size)
+        with self._open(blob.digest) as stream:
+            self._objects.put(blob, stream)
+        report(label, current=blob.size, total=blob.size, done=True)
 
     def _open(self, digest: Digest) -> BinaryIO:
         reader: BlobReader = self._content if self._content.has(digest) else self._far

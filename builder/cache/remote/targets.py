@@ -54,8 +54,11 @@ class CacheTarget(Protocol):
     needs_layers: bool
     """Whether all blobs must be in the content store, because it asks for each of them."""
 
-    def write(self, steps: Sequence[CachedStep], report: Report) -> None:
-        """Makes the cache hold `steps`, in place of what it held. Raises: DockyardError, OSError."""
+    def write(self, steps: Sequence[CachedStep], report: Report) -> int:
+        """Makes the cache hold `steps`, in place of what it held; returns the bytes of its description.
+
+        Raises: DockyardError, OSError.
+        """
         ...
 
 
@@ -85,7 +88,7 @@ class RegistryTarget:
         self._lend = lend
         self._uploads = uploads
 
-    def write(self, steps: Sequence[CachedStep], report: Report) -> None:
+    def write(self, steps: Sequence[CachedStep], report: Report) -> int:
         """Pushes layers, then config and manifest, the tag last."""
         from builder.registry.push import push_image
         from builder.registry.sources import lenders, note_source
@@ -112,6 +115,7 @@ class RegistryTarget:
         )
         report(_manifest_label(documents), done=True)
         note_source(self._content, (*pushed.sent, *pushed.mounted, *pushed.present), repository)
+        return max(documents.root.size, documents.config.size)
 
 
 class LayoutTarget:
@@ -125,7 +129,7 @@ class LayoutTarget:
         self._place = place
         self._content = content
 
-    def write(self, steps: Sequence[CachedStep], report: Report) -> None:
+    def write(self, steps: Sequence[CachedStep], report: Report) -> int:
         """Writes layers, config and manifest, and the entry of the tag last."""
         documents = _documents(steps, self._export)
         _put(documents, self._content)
@@ -138,6 +142,7 @@ class LayoutTarget:
         )
         if self._place.reset:
             remove_unreachable(self._place.path)
+        return max(documents.root.size, documents.config.size)
 
 
 def remove_unreachable(path: Path) -> None:

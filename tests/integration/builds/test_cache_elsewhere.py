@@ -186,6 +186,25 @@ def test_a_changed_step_fetches_only_what_it_stands_on(
     assert len(registry.asked("GET", "/blobs/")) == 2
 
 
+def test_a_repository_is_not_checked_out_again_on_a_second_machine(
+    first: Project, second: Project, registry: FaultyProxy, address: str
+) -> None:
+    cache, text = f"{registry.host}/cache", f"FROM scratch\nADD {address} /src\n"
+    first.built(text, "--cache-to", f"type=registry,ref={cache},mode=max", "-o", "type=cacheonly")
+    registry.requests.clear()
+    again = second.built(text, "--cache-from", cache, "-o", "type=cacheonly")
+    assert (again.executed, len(registry.asked("GET", "/blobs/"))) == ([], 1), again.err
+
+
+def test_a_file_of_the_network_is_not_added_again_on_a_second_machine(
+    first: Project, second: Project, tmp_path: Path, server: str
+) -> None:
+    place, text = tmp_path / "cache", f"FROM scratch\nADD {server}/a/file.txt?x=1 /\n"
+    first.built(text, f"--cache-to=type=local,dest={place},mode=max", "-o", "type=cacheonly")
+    again = second.built(text, f"--cache-from=type=local,src={place}", "-o", "type=cacheonly")
+    assert again.executed == [], again.err
+
+
 def test_a_build_that_finds_all_here_asks_no_cache(first: Project, registry: FaultyProxy) -> None:
     first.built(TEXT, "-t", "app")
     first.built(TEXT, "--cache-from", f"{registry.host}/cache", "-t", "app")
