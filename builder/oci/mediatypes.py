@@ -42,6 +42,12 @@ def layer_media_type(compression: Compression) -> str:
     return OCI_LAYER if compression == "uncompressed" else f"{OCI_LAYER}+{compression}"
 
 
+def docker_layer_type(media_type: str) -> str:
+    """What Docker calls a layer of this type. Raises: Unsupported for a type that is not a tar layer."""
+    compression = layer_compression(media_type)
+    return DOCKER_LAYER if compression == "uncompressed" else f"{DOCKER_LAYER}.{compression}"
+
+
 def layer_compression(media_type: str) -> Compression:
     """How a layer of this type is compressed.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from builder.cache.remote.config import (
     CACHE_CONFIG,
@@ -32,7 +33,7 @@ from builder.oci.config import decode_config
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest, encode_json
 from builder.oci.manifest import Index, InvalidDocument, Manifest, decode_index, decode_manifest
-from builder.oci.mediatypes import DOCKER_INDEX, INDEXES, OCI_INDEX, OCI_MANIFEST
+from builder.oci.mediatypes import DOCKER_INDEX, INDEXES, OCI_INDEX, OCI_MANIFEST, docker_layer_type
 from builder.store.imagegraph import is_attestation
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def cache_documents(
     content = encode_cache_config(described)
     config = Descriptor(media_type=CACHE_CONFIG, digest=Digest.of(content), size=len(content))
     listed = tuple(map(listed_layer, layers))
+    if not oci_types:
+        listed = tuple(replace(each, media_type=docker_layer_type(each.media_type)) for each in listed)
     if image_manifest:
         document: Manifest | Index = Manifest(
             schema_version=2, media_type=OCI_MANIFEST, config=config, layers=listed

@@ -188,10 +188,10 @@ def listed_layer(layer: CachedLayer) -> Descriptor:
 
 def read_listed(descriptor: Descriptor) -> CachedLayer | None:
     """The layer that the manifest of a cache lists; None when that is not said well enough to use it."""
-    annotations = dict(descriptor.annotations)
-    diff_id, created = annotations.pop(_UNCOMPRESSED, ""), annotations.pop(_CREATED_AT, "")
-    bare = msgspec.structs.replace(descriptor, annotations=annotations, urls=(), platform=None, data="")
-    return _layer(bare, diff_id, created)
+    said = descriptor.annotations
+    # What else a cache says of a layer must not end up in an image.
+    bare = Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=descriptor.size)
+    return _layer(bare, said.get(_UNCOMPRESSED, ""), said.get(_CREATED_AT, ""))
 
 
 def _described(blob: Digest, said: LayerAnnotations) -> CachedLayer | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +113,13 @@ def test_the_same_blob_on_different_layers_is_listed_for_each() -> None:
 
 def test_a_layer_keeps_its_diff_id_and_time_in_a_manifest() -> None:
     assert read_listed(listed_layer(layer(1))) == layer(1)
+
+
+def test_what_else_a_cache_says_of_a_layer_does_not_come_along() -> None:
+    listed = listed_layer(layer(1))
+    said = {**listed.annotations, "org.example": "x"}
+    more = msgspec.structs.replace(listed, annotations=said, urls=("http://elsewhere",), data="eA==")
+    assert read_listed(more) == layer(1)
 
 
 @pytest.mark.parametrize("annotations", [{}, {"containerd.io/uncompressed": "md5:1"}])
