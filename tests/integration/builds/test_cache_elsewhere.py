@@ -172,6 +172,18 @@ def test_what_only_travels_to_a_registry_is_not_fetched(
     assert len(fetched) == 1, fetched  # the config of the cache
 
 
+def test_layers_of_a_base_go_from_repository_to_cache_without_a_stop_here(
+    first: Project, second: Project, registry: FaultyProxy
+) -> None:
+    base, cache, name = (f"{registry.host}/{each}" for each in ("base", "cache", "app:1"))
+    first.built("FROM busybox\nCOPY docs /d", "--push", "-t", base)
+    registry.requests.clear()
+    output, left = f"type=registry,name={name}", f"type=registry,ref={cache},mode=max"
+    second.built(f"FROM {base}\nCOPY --link src /src", "-o", output, "--cache-to", left)
+    assert len(registry.asked("GET", "/blobs/")) == 1  # the config of the base
+    assert len(registry.asked("POST", "mount=")) >= 2
+
+
 def test_a_changed_step_fetches_only_what_it_stands_on(
     first: Project, second: Project, registry: FaultyProxy
 ) -> None:
