@@ -7,7 +7,7 @@ implies without listing them come from the layers below.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NewType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
 import msgspec
 
@@ -42,6 +42,14 @@ SCHEMA: Final = Schema(
             level INTEGER NOT NULL,
             PRIMARY KEY (layer, digest, level)
         )""",
+        """CREATE TABLE layer_pieces (
+            key BLOB PRIMARY KEY,
+            layer INTEGER NOT NULL REFERENCES layers (id) ON DELETE CASCADE,
+            digest TEXT NOT NULL,
+            offset INTEGER NOT NULL,
+            size INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX layer_pieces_by_layer ON layer_pieces (layer)",
     ),
 )
 
@@ -51,6 +59,14 @@ class Format(msgspec.Struct, frozen=True):
 
     compression: Compression = "gzip"
     level: int | None = None
+
+
+class Piece(NamedTuple):
+    """Where a part of a blob stands in it, in bytes, and the key by which an equal part is found."""
+
+    key: bytes
+    offset: int
+    size: int
 
 
 class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +145,19 @@ class LayerTable:
                 "INSERT OR IGNORE INTO layer_blobs (layer, digest, size, media_type, level) "
                 "VALUES (?, ?, ?, ?, ?)",
                 (layer, blob.digest, blob.size, blob.media_type, _NO_LEVEL if level is None else level),
+            )
+
+    def find_piece(self, key: bytes) -> tuple[Digest, Piece] | None:
+        """A blob, which may be gone, and where the piece stands in it."""
+        rows = self._database.read("SELECT digest, offset, size FROM layer_pieces WHERE key = ?", (key,))
+        return (Digest(rows[0][0]), Piece(key, *rows[0][1:])) if rows else None
+
+    def save_pieces(self, layer: LayerID, blob: Digest, pieces: Iterable[Piece]) -> None:
+        """Says where pieces stand in the blob of `layer`; the youngest blob is the one that stays longest."""
+        with self._database.write() as cursor:
+            cursor.executemany(
+                "INSERT OR REPLACE INTO layer_pieces (key, layer, digest, offset, size) VALUES (?, ?, ?, ?, ?)",
+                ((piece.key, layer, blob, piece.offset, piece.size) for piece in pieces),
             )
 
     def transaction(self) -> AbstractContextManager[object]:

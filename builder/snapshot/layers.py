@@ -26,6 +26,7 @@ from builder.snapshot.compression import LayerWriter
 from builder.snapshot.errors import InvalidLayer, SnapshotError
 from builder.snapshot.index import IndexLayer, index_layer, load_index, save_index, scan_layer
 from builder.snapshot.opened import OpenDirectories
+from builder.snapshot.pieces import Pieces
 from builder.snapshot.recipe import RecipeLayer, recipe_digest
 from builder.snapshot.stack import StackView
 from builder.snapshot.streams import open_layer
@@ -388,15 +389,20 @@ class Layers:
 
     def _write_blob(self, layer: LayerID, wanted: Format, progress: Progress | None) -> Descriptor:
         self._before_writing()
-        with self._content.ingest(f"layer-{layer}-{wanted.compression}") as ingest:
-            with LayerWriter(ingest, wanted.compression, wanted.level) as writer:
+        with (
+            Pieces(self._table, self._content) as known,
+            self._content.ingest(f"layer-{layer}-{wanted.compression}") as ingest,
+        ):
+            with LayerWriter(ingest, wanted.compression, wanted.level, known=known) as writer:
                 self._write_tar(layer, writer if progress is None else _Reporting(writer, progress))
                 written = writer.finish()
             ingest.commit(expected=written.digest, size=written.size)
         blob = Descriptor(
             media_type=layer_media_type(wanted.compression), digest=written.digest, size=written.size
         )
-        self._table.add_blob(layer, blob, written.diff_id, level=wanted.level)
+        with self._table.transaction():
+            self._table.add_blob(layer, blob, written.diff_id, level=wanted.level)
+            known.save(layer, blob.digest)
         if layer in self._recipes:
             save_index(index_layer(node.entry for node in self._recipes[layer]), self._index_path(layer))
         return blob

@@ -19,6 +19,10 @@ BLOCK: Final = 512
 OPAQUE_NAME: Final = ".wh..wh..opq"
 WHITEOUT_PREFIX: Final = ".wh."
 XATTR_PREFIX: Final = b"SCHILY.xattr."
+MAGIC: Final = b"ustar\x0000"
+"""What stands in every header, at MAGIC_OFFSET; its name field has the first NAME_LENGTH bytes."""
+MAGIC_OFFSET: Final = 257
+NAME_LENGTH: Final = 100
 
 _TYPES: Final[dict[Kind, bytes]] = {
     "file": b"0",
@@ -30,14 +34,13 @@ _TYPES: Final[dict[Kind, bytes]] = {
     "fifo": b"6",
     "whiteout": b"0",
 }
-_NAME: Final = 100
 _PREFIX: Final = 155
 _SMALL: Final = 1 << 21
 """First number that seven octal digits cannot hold: ids and devices."""
 _LARGE: Final = 1 << 33
 """First number that eleven octal digits cannot hold: sizes and times."""
 _SECOND: Final = 1_000_000_000
-_USTAR: Final = b"ustar\x0000" + bytes(64)
+_USTAR: Final = MAGIC + bytes(64)
 _NO_DEVICE: Final = b"0000000\x000000000\x00"
 _UNSET_DEVICE: Final = bytes(16)
 
@@ -63,9 +66,9 @@ def entry_header(entry: Entry) -> bytes:
     mtime = entry.mtime_ns // _SECOND
     numbers = (entry.mode & 0o7777, entry.uid, entry.gid, size, mtime)
     fits = (
-        len(name) <= _NAME
+        len(name) <= NAME_LENGTH
         and name.isascii()
-        and len(link) <= _NAME
+        and len(link) <= NAME_LENGTH
         and link.isascii()
         and 0 <= entry.uid < _SMALL
         and 0 <= entry.gid < _SMALL
@@ -89,7 +92,7 @@ def whiteout_header(parent: str, name: str) -> bytes:
 
 def _plain_or_extended(name: bytes) -> bytes:
     numbers = (0, 0, 0, 0, 0)
-    if len(name) <= _NAME and name.isascii():
+    if len(name) <= NAME_LENGTH and name.isascii():
         return _block(name, numbers, b"0", b"", _NO_DEVICE)
     split = _split(name)
     if split is not None:
@@ -102,7 +105,7 @@ def _extended(entry: Entry, name: bytes, link: bytes, numbers: tuple[int, ...], 
     mode, uid, gid, size, mtime = numbers
     records: dict[bytes, bytes] = {}
     split = _split(name)
-    if len(link) > _NAME or not link.isascii():
+    if len(link) > NAME_LENGTH or not link.isascii():
         records[b"linkpath"] = link
     for key, number, limit in (
         (b"uid", uid, _SMALL),
@@ -117,7 +120,7 @@ def _extended(entry: Entry, name: bytes, link: bytes, numbers: tuple[int, ...], 
     kind = _TYPES[entry.kind]
     if not records and split is not None:
         return _block(split[1], numbers, kind, link, device, prefix=split[0])
-    if len(name) > _NAME or not name.isascii():
+    if len(name) > NAME_LENGTH or not name.isascii():
         records[b"path"] = name
     held = (
         mode,
@@ -134,7 +137,7 @@ def _pax(records: dict[bytes, bytes], name: bytes) -> bytes:
     body = b"".join(_record(key, records[key]) for key in sorted(records))
     folder, _, base = name.rpartition(b"/")
     parts = [part for part in (folder, b"PaxHeaders.0", base) if part]
-    title = _letters(b"/".join(parts))[:_NAME].rstrip(b"/")
+    title = _letters(b"/".join(parts))[:NAME_LENGTH].rstrip(b"/")
     header = _block(title, (0, 0, 0, len(body), 0), b"x", b"", _UNSET_DEVICE)
     return header + body + bytes(-len(body) % BLOCK)
 
@@ -152,8 +155,8 @@ def _block(
     name: bytes, numbers: tuple[int, ...], kind: bytes, link: bytes, device: bytes, *, prefix: bytes = b""
 ) -> bytes:
     fields = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers
-    head = name.ljust(_NAME, b"\0") + fields
-    tail = kind + link.ljust(_NAME, b"\0") + _USTAR + device + prefix.ljust(_PREFIX, b"\0") + bytes(12)
+    head = name.ljust(NAME_LENGTH, b"\0") + fields
+    tail = kind + link.ljust(NAME_LENGTH, b"\0") + _USTAR + device + prefix.ljust(_PREFIX, b"\0") + bytes(12)
     # The checksum counts its own field as eight spaces.
     checksum = sum(head) + sum(tail) + 256
     return b"%b%06o\0 %b" % (head, checksum, tail)
@@ -170,15 +173,15 @@ def _letters(name: bytes) -> bytes:
 def _ascii(name: bytes) -> bytes:
     """What stands in a field whose true value is in the PAX header."""
     letters = _letters(name)
-    if len(letters) > _NAME and letters[_NAME - 1] == ord("/"):
+    if len(letters) > NAME_LENGTH and letters[NAME_LENGTH - 1] == ord("/"):
         # Some readers take a file whose field ends with a slash for a directory.
-        return letters[:_NAME].rstrip(b"/")
-    return letters[:_NAME]
+        return letters[:NAME_LENGTH].rstrip(b"/")
+    return letters[:NAME_LENGTH]
 
 
 def _split(name: bytes) -> tuple[bytes, bytes] | None:
     """The prefix and the name that USTAR makes of a long path; None when it cannot."""
-    if len(name) <= _NAME or not name.isascii():
+    if len(name) <= NAME_LENGTH or not name.isascii():
         return None
     length = len(name)
     if length > _PREFIX + 1:
@@ -187,6 +190,6 @@ def _split(name: bytes) -> tuple[bytes, bytes] | None:
         length -= 1
     cut = name.rfind(b"/", 0, length)
     rest = len(name) - cut - 1
-    if cut <= 0 or rest > _NAME or rest == 0:
+    if cut <= 0 or rest > NAME_LENGTH or rest == 0:
         return None
     return name[:cut], name[cut + 1 :]
