@@ -14,12 +14,8 @@ import msgspec
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import CHUNK, DiffID, Digest, decode_hook, encode_json
 from builder.oci.mediatypes import layer_compression, layer_media_type
-from builder.snapshot.compression import LayerWriter
-from builder.snapshot.estargz import write_estargz
 from builder.snapshot.layerdb import Format
 from builder.snapshot.layers import LayerBlob
-from builder.snapshot.retime import retimed
-from builder.snapshot.streams import open_layer
 from exporter.outputs import LayerForm
 
 if TYPE_CHECKING:
@@ -87,6 +83,9 @@ def variant(kept: LayerBlob, form: Form, content: ContentWriter) -> LayerBlob:
 
 
 def _make(kept: LayerBlob, form: Form, content: ContentWriter) -> LayerBlob:
+    from builder.snapshot.retime import retimed
+    from builder.snapshot.streams import open_layer
+
     with content.open(kept.descriptor.digest) as stream, content.ingest(f"layer-{form.name}") as ingest:
         archive = open_layer(stream, layer_compression(kept.descriptor.media_type))
         annotations = {}
@@ -108,8 +107,12 @@ def _make(kept: LayerBlob, form: Form, content: ContentWriter) -> LayerBlob:
 def _write(archive: LayerReader, form: Form, sink: BlobSink) -> tuple[WrittenLayer, dict[str, str]]:
     """Writes the blob; what it is, and the annotations that belong to it."""
     if form.compression == "estargz":
+        from builder.snapshot.estargz import write_estargz
+
         written = write_estargz(archive, sink, level=form.level)
         return written.layer, written.annotations
+    from builder.snapshot.compression import LayerWriter
+
     with LayerWriter(sink, form.compression, form.level) as writer:
         while chunk := archive.read(CHUNK):
             writer.write(chunk)

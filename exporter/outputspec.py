@@ -7,7 +7,6 @@ Source: buildx's `--output`, its messages included; BuildKit's exporter attribut
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
 
@@ -105,6 +104,8 @@ def with_load(outputs: Sequence[Output]) -> tuple[Output, ...]:
 
 
 def _attributes(spec: str) -> dict[str, str]:
+    import csv
+
     try:
         fields = next(csv.reader([spec], strict=True), [])
     except csv.Error as error:

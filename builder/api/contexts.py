@@ -9,7 +9,6 @@ lead through: its members are laid out as the layer that a context is copied fro
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -69,6 +68,8 @@ def open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: P
 
 def _open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: Path) -> MainContext:
     if options.context_stream is not None:
+        import shutil
+
         spool = scratch / "stdin"
         spool.mkdir()
         with (spool / "context").open("xb") as file:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, assert_never
 from msgspec.structs import replace
 
 from builder.api.assembling import Assembler
-from builder.api.images.sending import send_image
 from builder.api.imaging import ImageDelivery
 from builder.api.metering import Meter
 from builder.api.options import BuildResult, PlatformResult
@@ -206,6 +205,8 @@ class Export:
         return with_signatures(content, entries)
 
     def _to_engine(self, output: LoadOutput, *, multi_platform: bool) -> BuildResult:
+        from builder.api.images.sending import send_image
+
         engine = find_engine(os.environ)
         if engine is None:
             raise unreachable(DEFAULT_SOCKET)

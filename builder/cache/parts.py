@@ -7,7 +7,6 @@ by a build, and lost without harm.
 
 from __future__ import annotations
 
-import json
 import zlib
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
@@ -142,7 +141,7 @@ class PartsTable:
         with self._database.write() as cursor:
             named = {key for (key,) in cursor.execute("SELECT key FROM cache_records")}
             for (steps,) in cursor.execute("SELECT steps FROM builds"):
-                named.update(step["key"] for step in json.loads(steps) if step.get("key"))
+                named.update(step["key"] for step in msgspec.json.decode(steps) if step.get("key"))
             rows = cursor.execute("SELECT key FROM cache_parts").fetchall()
             cursor.executemany(
                 "DELETE FROM cache_parts WHERE key = ?", [(key,) for (key,) in rows if key not in named]

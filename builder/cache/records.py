@@ -6,7 +6,6 @@ cached build neither pulls nor unpacks. Records are hints: one whose layers are 
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -70,7 +69,7 @@ class CacheRecords:
     def find(self, key: Digest) -> tuple[LayerID, ...] | None:
         """The layers that `key` stands for, lowest first; None when it is not known."""
         rows = self._database.read("SELECT layers FROM cache_records WHERE key = ?", (key,))
-        return tuple(LayerID(each) for each in json.loads(rows[0][0])) if rows else None
+        return tuple(LayerID(each) for each in msgspec.json.decode(rows[0][0])) if rows else None
 
     def knows(self, key: Digest) -> bool:
         """Whether there is a record of `key`, of use or not."""
@@ -84,7 +83,7 @@ class CacheRecords:
         with self._database.write() as cursor:
             cursor.execute(
                 "INSERT OR REPLACE INTO cache_records VALUES (?, ?, ?, ?, ?, 0)",
-                (key, json.dumps(layers), description, now, now),
+                (key, msgspec.json.encode(layers).decode(), description, now, now),
             )
             if kind != "regular":
                 cursor.execute("INSERT OR REPLACE INTO cache_kinds VALUES (?, ?)", (key, kind))
@@ -119,7 +118,7 @@ class CacheRecords:
         return tuple(
             Record(
                 key=Digest(key),
-                layers=tuple(LayerID(each) for each in json.loads(layers)),
+                layers=tuple(LayerID(each) for each in msgspec.json.decode(layers)),
                 description=description,
                 created_at=created_at,
                 used_at=used_at,
@@ -132,7 +131,7 @@ class CacheRecords:
     def layers(self) -> frozenset[LayerID]:
         """Every layer that a record needs."""
         rows = self._database.read("SELECT layers FROM cache_records")
-        return frozenset(LayerID(each) for (layers,) in rows for each in json.loads(layers))
+        return frozenset(LayerID(each) for (layers,) in rows for each in msgspec.json.decode(layers))
 
     def delete(self, keys: Iterable[Digest]) -> None:
         """Forgets these records; their layers are the collector's to remove."""

@@ -8,7 +8,6 @@ from, moved, it was dragged along, and the explanation belongs to that step. Pur
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -161,6 +160,9 @@ class _Comparison:
         if there is not None:
             return there
         texts = {_signature(each.name)[1]: each for each in alike}
+        # Loaded for a step that has no namesake, which is rare.
+        from difflib import get_close_matches
+
         close = get_close_matches(_signature(step.name)[1], texts, n=1)
         return texts[close[0]] if close else None
 

@@ -141,6 +141,6 @@ def _stat(node: Node) -> _Stat | None:
     if node.content is None:
         return None
     identity = node.content.identity
-    if len(identity) == 5 and all(isinstance(part, int) for part in identity):
+    if len(identity) == 5 and isinstance(identity[0], int):
         return _STAT.pack(*identity)
     return None

@@ -18,7 +18,6 @@ from builder.oci.digest import CHUNK, DiffID, Digest
 from builder.snapshot.entry import NO_DEVICE, Entry, Kind, Node
 from builder.snapshot.errors import InvalidLayer
 from builder.snapshot.listing import Listing
-from builder.snapshot.tarreader import read_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -184,6 +183,8 @@ def scan_layer(layer: LayerReader, *, expected: DiffID | None = None) -> LayerSc
 
     Raises: InvalidLayer, also when its diff ID is not `expected`.
     """
+    from builder.snapshot.tarreader import read_layer
+
     listing = Listing()
     for entry, payload in read_layer(layer):
         change = listing.add(entry)

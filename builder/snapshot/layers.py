@@ -22,18 +22,13 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.digest import CHUNK, DiffID
 from builder.oci.mediatypes import layer_compression, layer_media_type
 from builder.snapshot import implied
-from builder.snapshot.compression import LayerWriter
 from builder.snapshot.errors import InvalidLayer, SnapshotError
 from builder.snapshot.index import IndexLayer, index_layer, load_index, save_index, scan_layer
 from builder.snapshot.opened import OpenDirectories
-from builder.snapshot.pieces import Pieces
 from builder.snapshot.recipe import RecipeLayer, recipe_digest
 from builder.snapshot.stack import StackView
-from builder.snapshot.streams import open_layer
-from builder.snapshot.tarwriter import write_tar
 from builder.snapshot.tree import TreeLayer, tree_nodes
 from builder.snapshot.unchanged import set_unchanged_aside
-from builder.snapshot.unpack import materialize, unpack_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -278,6 +273,8 @@ class Layers:
         return name
 
     def _make_tree(self, stack: Sequence[LayerID], target: Path) -> None:
+        from builder.snapshot.unpack import materialize
+
         layer = stack[-1]
         with self.scratch() as scratch:
             root = scratch / "tree"
@@ -291,6 +288,9 @@ class Layers:
             os.rename(root, target)
 
     def _unpack(self, stack: Sequence[LayerID], root: Path) -> None:
+        from builder.snapshot.streams import open_layer
+        from builder.snapshot.unpack import unpack_layer
+
         row, blob = self._blob_here(stack[-1])
         with self._content.open(blob.digest) as stream:
             scan = unpack_layer(
@@ -317,6 +317,8 @@ class Layers:
         return index
 
     def _scan(self, layer: LayerID) -> LayerScan:
+        from builder.snapshot.streams import open_layer
+
         row, blob = self._blob_here(layer)
         with self._content.open(blob.digest) as stream:
             return scan_layer(open_layer(stream, layer_compression(blob.media_type)), expected=row.diff_id)
@@ -388,6 +390,9 @@ class Layers:
         return next((blob for blob, _ in row.blobs if self._content.has(blob.digest)), None)
 
     def _write_blob(self, layer: LayerID, wanted: Format, progress: Progress | None) -> Descriptor:
+        from builder.snapshot.compression import LayerWriter
+        from builder.snapshot.pieces import Pieces
+
         self._before_writing()
         with (
             Pieces(self._table, self._content) as known,
@@ -408,6 +413,9 @@ class Layers:
         return blob
 
     def _write_tar(self, layer: LayerID, sink: ByteSink) -> None:
+        from builder.snapshot.streams import open_layer
+        from builder.snapshot.tarwriter import write_tar
+
         if layer in self._recipes:
             write_tar(self._recipes[layer], sink)
         elif self._row(layer).tree:

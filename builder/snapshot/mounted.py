@@ -14,7 +14,6 @@ from builder.snapshot.pending import PendingLayer
 from builder.snapshot.placement import Placement
 from builder.snapshot.selection import selection_headers
 from builder.snapshot.stack import EMPTY
-from builder.snapshot.unpack import materialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +42,8 @@ def lay_out(tree: SelectedTree, directory: Path) -> str:
 
     Raises: SnapshotError and its kinds, OSError.
     """
+    from builder.snapshot.unpack import materialize
+
     root = tree.root.entry
     name = "" if root.kind == "dir" else FILE_NAME
     pending = PendingLayer(EMPTY)

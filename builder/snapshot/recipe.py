@@ -40,21 +40,21 @@ class RecipeLayer:
 
 def recipe_digest(nodes: Iterable[Node]) -> Digest:
     """Names the layer that `nodes` make, by their entries and the identity of their content; reads no file."""
-    encoder = msgspec.msgpack.Encoder(enc_hook=_encode)
+    encode = msgspec.msgpack.Encoder(enc_hook=str).encode
     total = sha256()
     for node in nodes:
         identity = node.content.identity if node.content is not None else ()
-        total.update(encoder.encode((_printable(node), identity)))
+        try:
+            total.update(encode((node.entry, identity)))
+        except UnicodeEncodeError:
+            total.update(encode((_printable(node), identity)))
     return Digest("sha256:" + total.hexdigest())
 
 
 def _printable(node: Node) -> tuple[object, ...]:
+    """The entry of `node` when a name is no UTF-8."""
     entry = node.entry
     names = (entry.path.encode("utf-8", "surrogateescape"), entry.link.encode("utf-8", "surrogateescape"))
     attributes = (entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.mtime_ns)
     xattrs = tuple((name.encode("utf-8", "surrogateescape"), value) for name, value in entry.xattrs)
     return (*names, *attributes, entry.device, xattrs, entry.opaque)
-
-
-def _encode(value: object) -> object:
-    return str(value)

@@ -41,6 +41,7 @@ _LARGE: Final = 1 << 33
 """First number that eleven octal digits cannot hold: sizes and times."""
 _SECOND: Final = 1_000_000_000
 _USTAR: Final = MAGIC + bytes(64)
+_CONSTANT_SUM: Final = sum(MAGIC) + 8 * ord(" ")
 _NO_DEVICE: Final = b"0000000\x000000000\x00"
 _UNSET_DEVICE: Final = bytes(16)
 
@@ -155,11 +156,18 @@ def _block(
     name: bytes, numbers: tuple[int, ...], kind: bytes, link: bytes, device: bytes, *, prefix: bytes = b""
 ) -> bytes:
     fields = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers
-    head = name.ljust(NAME_LENGTH, b"\0") + fields
-    tail = kind + link.ljust(NAME_LENGTH, b"\0") + _USTAR + device + prefix.ljust(_PREFIX, b"\0") + bytes(12)
-    # The checksum counts its own field as eight spaces.
-    checksum = sum(head) + sum(tail) + 256
-    return b"%b%06o\0 %b" % (head, checksum, tail)
+    # The checksum counts its own field as eight spaces. The zeros between the parts would take longest to add up.
+    checksum = sum(name + fields + kind + link + device + prefix) + _CONSTANT_SUM
+    return b"".join(
+        (
+            name.ljust(NAME_LENGTH, b"\0"),
+            b"%b%06o\0 %b" % (fields, checksum, kind),
+            link.ljust(NAME_LENGTH, b"\0"),
+            _USTAR,
+            device,
+            prefix.ljust(_PREFIX + 12, b"\0"),
+        )
+    )
 
 
 def _device(entry: Entry) -> bytes:

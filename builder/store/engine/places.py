@@ -7,7 +7,6 @@ an HTTP client, so the socket is tried here, before anything of the `docker` pac
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING, Final
 
 from builder.store.engine.errors import EngineNotFound
@@ -52,5 +51,7 @@ def unreachable(address: str) -> EngineNotFound:
 
 
 def _try(path: str) -> None:
+    import socket
+
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as trial:
         trial.connect(os.fsencode(path))

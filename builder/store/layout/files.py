@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import tempfile
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
 from builder.oci.digest import CHUNK
@@ -142,6 +141,8 @@ def open_archive(stream: BinaryIO, *, scratch: Path) -> Files:
 
 
 def _spool(stream: BinaryIO, scratch: Path) -> BinaryIO:
+    import tempfile
+
     spooled = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - the caller's
     try:
         while chunk := stream.read(CHUNK):
