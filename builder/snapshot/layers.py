@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,7 @@ from builder.snapshot.errors import InvalidLayer, SnapshotError
 from builder.snapshot.index import IndexLayer, index_layer, load_index, save_index, scan_layer
 from builder.snapshot.opened import OpenDirectories
 from builder.snapshot.recipe import RecipeLayer, recipe_digest
+from builder.snapshot.reporting import Reporting
 from builder.snapshot.stack import StackView
 from builder.snapshot.tree import TreeLayer, tree_nodes
 from builder.snapshot.unchanged import set_unchanged_aside
@@ -43,10 +44,6 @@ if TYPE_CHECKING:
     from builder.system.locks import CancelToken, KeyLocks
 
     Progress: TypeAlias = Callable[[int], None]
-
-
-_REPORT: Final = 16 << 20
-"""Bytes between two reports of progress."""
 
 
 class BlobFetcher(Protocol):
@@ -399,7 +396,7 @@ class Layers:
             self._content.ingest(f"layer-{layer}-{wanted.compression}") as ingest,
         ):
             with LayerWriter(ingest, wanted.compression, wanted.level, known=known) as writer:
-                self._write_tar(layer, writer if progress is None else _Reporting(writer, progress))
+                self._write_tar(layer, writer if progress is None else Reporting(writer, progress))
                 written = writer.finish()
             ingest.commit(expected=written.digest, size=written.size)
         blob = Descriptor(
@@ -445,23 +442,6 @@ class Layers:
         if (row := self._table.get(layer)) is None:
             raise SnapshotError(f"layer {layer} is not in the store any more")
         return row
-
-
-class _Reporting:
-    """Passes bytes on and says now and then how many they were."""
-
-    def __init__(self, sink: ByteSink, progress: Progress) -> None:
-        self._sink = sink
-        self._progress = progress
-        self._written = 0
-        self._reported = 0
-
-    def write(self, chunk: bytes, /) -> object:
-        self._written += len(chunk)
-        if self._written - self._reported >= _REPORT:
-            self._reported = self._written
-            self._progress(self._written)
-        return self._sink.write(chunk)
 
 
 def _always() -> None:
