@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cache.entries import CacheEntry
+    from builder.cache.mounts import CacheMounts
     from builder.store.embedded import EmbeddedStore
 
 
@@ -37,6 +38,7 @@ class Cache(NamedTuple):
     """The parts of a state root's cache."""
 
     store: EmbeddedStore
+    mounts: CacheMounts
     inventory: Inventory
     pruner: Pruner
 
@@ -62,7 +64,7 @@ def cache_of(store: EmbeddedStore) -> Cache:
         collect=lambda: collect_in(store),
         disk=lambda: disk_of(store.root.path),
     )
-    return Cache(store, inventory, pruner)
+    return Cache(store, mounts, inventory, pruner)
 
 
 def disk_of(path: Path) -> Disk:

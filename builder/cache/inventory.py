@@ -47,6 +47,10 @@ class Inventory:
         layers = self._layers()
         return (*layers, *map(self._mount, self._mounts.all()))
 
+    def mounts(self) -> tuple[tuple[MountRow, CacheEntry], ...]:
+        """Every mount, as its row and as an entry; least recently used first."""
+        return tuple((row, self._mount(row)) for row in self._mounts.all())
+
     def files_size(self) -> int:
         """Bytes of all trees, path indexes and mounts; blobs are not in it."""
         mounts = sum(row.size or 0 for row in self._mounts.all())

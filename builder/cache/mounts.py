@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Scope: TypeAlias = Literal["id", "platform", "shared"]
 """Whether platforms share a cache: as its id says (see `mount_platform`), never, always."""
 
+Put: TypeAlias = Literal["put", "newer", "in use"]
+"""What became of a cache that was to be put in place: it is, or the one that is there stays, and why."""
+
 _GONE: Final = ".removed-"
 
 
@@ -154,6 +157,43 @@ class CacheMounts:
         if is_ours:
             shutil.rmtree(self._directory / f"{_GONE}{name}", ignore_errors=True)
 
+    @contextmanager
+    def hold(self, name: str) -> Iterator[Path | None]:
+        """The directory of the cache, which nobody uses during the block; None when somebody does, or it is gone.
+
+        A command that wants it meanwhile waits.
+        """
+        with self._locks.hold_if_free(self._in_use(name)) as is_ours:
+            path = self._directory / name
+            yield path if is_ours and path.is_dir() else None
+
+    def put(self, row: MountRow, path: Path, *, force: bool) -> Put:
+        """Makes the directory `path` the cache that `row` describes, in place of the one that is there.
+
+        One that was used later than `row` says stays, unless `force`; one that somebody uses stays in any case.
+        Raises: OSError.
+        """
+        with self._locks.hold_if_free(self._in_use(row.name)) as is_ours:
+            if not is_ours:
+                return "in use"
+            place, gone = self._directory / row.name, self._directory / f"{_GONE}{row.name}"
+            if place.is_dir():
+                if not force and self._used_at(place) > row.used_at:
+                    return "newer"
+                shutil.rmtree(gone, ignore_errors=True)
+                os.rename(place, gone)
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            try:
+                os.rename(path, place)
+            except OSError:
+                if gone.is_dir():
+                    os.rename(gone, place)
+                raise
+            self._table.delete([row.name])
+            self._table.add(row)
+        shutil.rmtree(gone, ignore_errors=True)
+        return "put"
+
     def in_use(self, name: str) -> bool:
         """Whether a command uses the cache at this moment."""
         with self._locks.hold_if_free(self._in_use(name)) as is_free:
@@ -175,6 +215,10 @@ class CacheMounts:
             made = (self._directory / name).stat().st_mtime
             self._table.add(MountRow(name=name, id="", created_at=made, used_at=made))
         return tuple(map(self._measured, self._table.all()))
+
+    def _used_at(self, place: Path) -> float:
+        known = [row.used_at for row in self._table.all() if row.name == place.name]
+        return known[0] if known else place.stat().st_mtime
 
     def _measured(self, row: MountRow) -> MountRow:
         if row.size is not None:

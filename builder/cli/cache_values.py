@@ -122,6 +122,11 @@ class _Attributes:
 
     def end(self) -> None:
         """Raises: UsageError when something was not read."""
+        if "mounts" in self._left:
+            raise UsageError(
+                f"{self.flag}: caches elsewhere hold no cache mounts",
+                hint="`dockyard cache export` and `cache import` take them from one state root to another",
+            )
         if self._left:
             names = ", ".join(sorted(self._left))
             raise UsageError(f"{self.flag}: type={self.kind} has no attribute {names}")

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from builder.snapshot.entry import Content
 
+MAGIC_SIZE: Final = 6
+"""Bytes at the start of a file that tell its compression."""
+
 _BLOCK: Final = 512
-_MAGIC_SIZE: Final = 6
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BZIP2: Final = b"BZh"
@@ -53,8 +55,13 @@ def open_archive(blob: BinaryIO) -> LayerReader:
 
     Raises, while it is read: InvalidLayer for a stream that is damaged or cut off; OSError.
     """
-    magic = blob.read(_MAGIC_SIZE)
+    magic = blob.read(MAGIC_SIZE)
     blob.seek(0)
+    return open_stream(magic, blob)
+
+
+def open_stream(magic: bytes, blob: BinaryIO) -> LayerReader:
+    """As `open_archive`, of a `blob` that is only read forwards; its first MAGIC_SIZE bytes are `magic`."""
     if magic.startswith(_GZIP):
         return open_layer(blob, "gzip")
     if magic.startswith(_ZSTD):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.oci.digest import DiffID
-    from builder.snapshot.entry import Node
+    from builder.snapshot.entry import Entry, Node
     from builder.snapshot.index import LayerScan
     from builder.snapshot.listing import Change
     from builder.snapshot.streams import LayerReader
@@ -42,14 +42,22 @@ def unpack_layer(layer: LayerReader, directory: Path, *, expected: DiffID | None
     Raises: InvalidLayer for a layer that is damaged, leaves its root, or whose diff ID is not `expected`;
     SnapshotError when the disk fails.
     """
+    return finish_scan(layer, unpack_members(read_layer(layer), directory), expected=expected)
+
+
+def unpack_members(members: Iterable[tuple[Entry, Payload]], directory: Path) -> Listing:
+    """Makes the tree of the members of an archive, but not its root, in `directory`, which is empty.
+
+    Raises: InvalidLayer for members that contradict each other; SnapshotError when the disk fails.
+    """
     listing = Listing()
     with TreeWriter(directory) as tree:
-        for entry, payload in read_layer(layer):
+        for entry, payload in members:
             change = listing.add(entry)
             if change is not None:
                 _apply(change, payload, listing=listing, tree=tree)
         tree.finish(listing.directories())
-    return finish_scan(layer, listing, expected=expected)
+    return listing
 
 
 def materialize(nodes: Iterable[Node], directory: Path) -> tuple[str, ...]:

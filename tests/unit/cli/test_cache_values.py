@@ -152,3 +152,8 @@ def test_secrets_do_not_show_where_options_are_printed() -> None:
 def test_a_reference_that_is_none_is_refused_before_any_work() -> None:
     with pytest.raises(InvalidReference):
         exported("type=registry,ref=UPPER CASE")
+
+
+def test_cache_mounts_are_refused_with_a_pointer_to_their_own_archive() -> None:
+    with pytest.raises(UsageError, match="hold no cache mounts\n`dockyard cache export`"):
+        cache_exports(["type=local,dest=c,mounts=true"], {}, {})
