@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,15 +49,14 @@ def export_mounts(
     UsageError for a filter that cannot be read.
     """
     matches = any_of(filters)
-    with open_cache(root) as cache, ExitStack() as held:
+    with open_cache(root) as cache:
         old = time.time() - unused_seconds
         wanted = [row for row, entry in cache.inventory.mounts() if row.used_at <= old and matches(entry)]
-        paths = [(row, held.enter_context(cache.mounts.hold(row.name))) for row in wanted]
-        free = [(row, path) for row, path in paths if path is not None]
-        with LayerWriter(sink, compression) as writer:
-            write_tar(archive_nodes(free), writer)
+        with cache.mounts.hold(row.name for row in wanted) as free, LayerWriter(sink, compression) as writer:
+            held = [row for row in wanted if row.name in free]
+            write_tar(archive_nodes([(row, free[row.name]) for row in held]), writer)
             writer.finish()
-    return Exported(tuple(row for row, _ in free), tuple(row for row, path in paths if path is None))
+    return Exported(tuple(held), tuple(row for row in wanted if row not in held))
 
 
 def import_mounts(

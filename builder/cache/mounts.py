@@ -23,7 +23,7 @@ from builder.oci.digest import Digest, encode_json
 from builder.snapshot.treesizes import disk_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from builder.cache.mounttable import MountTable
@@ -158,14 +158,15 @@ class CacheMounts:
             shutil.rmtree(self._directory / f"{_GONE}{name}", ignore_errors=True)
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[Path | None]:
-        """The directory of the cache, which nobody uses during the block; None when somebody does, or it is gone.
+    def hold(self, names: Iterable[str]) -> Iterator[Mapping[str, Path]]:
+        """Directories of those caches that nobody uses now, and nobody will during the block, by name.
 
-        A command that wants it meanwhile waits.
+        A command that wants one meanwhile waits.
         """
-        with self._locks.hold_if_free(self._in_use(name)) as is_ours:
-            path = self._directory / name
-            yield path if is_ours and path.is_dir() else None
+        locks = {name: self._in_use(name) for name in names}
+        with self._locks.hold_those_free(locks.values()) as ours:
+            paths = {name: self._directory / name for name, lock in locks.items() if lock in ours}
+            yield {name: path for name, path in paths.items() if path.is_dir()}
 
     def put(self, row: MountRow, path: Path, *, force: bool) -> Put:
         """Makes the directory `path` the cache that `row` describes, in place of the one that is there.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from builder.system.errors import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _FIRST_WAIT: Final = 0.002
@@ -64,9 +64,15 @@ class KeyLocks:
     @contextmanager
     def hold_if_free(self, key: str) -> Iterator[bool]:
         """Holds the lock of `key` unless somebody else has it; says whether it does."""
+        with self.hold_those_free((key,)) as ours:
+            yield key in ours
+
+    @contextmanager
+    def hold_those_free(self, keys: Iterable[str]) -> Iterator[frozenset[str]]:
+        """Holds the locks of those of `keys` that nobody else has, however many, with one open file."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            yield _try_lock(fd, _offset(key), fcntl.F_WRLCK)
+            yield frozenset(key for key in keys if _try_lock(fd, _offset(key), fcntl.F_WRLCK))
         finally:
             os.close(fd)
 

@@ -114,6 +114,7 @@ def test_a_name_that_no_archive_can_hold_is_an_error_that_names_the_mount(tmp_pa
         hostile((f"{'b' * 64}/x", tarfile.REGTYPE, "")),
         hostile((f"{NAME}/x", tarfile.LNKTYPE, "manifest.json")),
         hostile((f"{NAME}/x", tarfile.LNKTYPE, f"{NAME}/../../secret")),
+        hostile((f"{NAME}/x", tarfile.REGTYPE, ""), (f"{NAME}/y", tarfile.LNKTYPE, "x")),
         hostile((NAME, tarfile.SYMTYPE, "/etc")),
         hostile((f"{NAME}/x", tarfile.REGTYPE, ""), ("other", tarfile.REGTYPE, "")),
         hostile(mounts=({**LISTED, "name": "../../out"},)),
@@ -177,8 +178,18 @@ def test_a_newer_mount_stays_unless_forced(
 
 def test_a_mount_in_use_is_neither_held_nor_replaced(caches: CacheMounts, tmp_path: Path) -> None:
     caches.put(ROW, fresh(tmp_path, "old"), force=False)
-    with caches.hold(NAME) as held:
-        assert held == tmp_path / "caches" / NAME
-        with caches.hold(NAME) as again:
-            assert again is None
+    with caches.hold([NAME]) as held:
+        assert held == {NAME: tmp_path / "caches" / NAME}
+        with caches.hold([NAME]) as again:
+            assert again == {}
         assert caches.put(ROW, fresh(tmp_path, "new"), force=True) == "in use"
+
+
+def test_any_number_of_mounts_is_held_with_one_open_file(caches: CacheMounts, tmp_path: Path) -> None:
+    names = [f"{number:064x}" for number in range(50)]
+    for name in names:
+        (tmp_path / "caches" / name).mkdir(parents=True)
+    before = len(os.listdir("/proc/self/fd"))
+    with caches.hold(names) as held:
+        assert len(held) == 50
+        assert len(os.listdir("/proc/self/fd")) == before + 1
