@@ -98,7 +98,7 @@ class CacheExporter:
 
     def _steps(self, export: CacheExport, *, absent: bool) -> list[CachedStep]:
         """What the cache will say; blobs that can be fetched are not, where they may be `absent`."""
-        solved = list(self._solution.steps.values())
+        solved = list(self._solution.steps().values())
         blobs = self._blobs(export, solved, absent=absent)
         return [
             CachedStep(key=step.key, definition=step.definition, layers=_cached(step.layers, blobs))
@@ -206,7 +206,7 @@ class InlineExporter:
         ]
         places = dict(zip(self._solution.stacks[target], layers, strict=True))
         vertices = () if root is None else walk([root])
-        solved = [step for each in vertices if (step := self._solution.steps.get(each.digest)) is not None]
+        solved = [step for each in vertices if (step := self._solution.steps().get(each.digest)) is not None]
         steps = [
             CachedStep(key=step.key, definition=step.definition, layers=_inline(step.layers, places))
             for step in solved

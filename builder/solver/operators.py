@@ -84,7 +84,6 @@ class Operators:
         self._cancelled = cancelled
         self._unsaved: list[tuple[Vertex, Digest, Layered]] = []
         self._guard = threading.Lock()
-        self.used: set[Digest] = set()
         self.cached: set[Digest] = set()
         self.executed: set[Digest] = set()
         self.trail = Trail()
@@ -188,7 +187,8 @@ class Operators:
     def finish(self, vertices: Sequence[Vertex]) -> None:
         """Saves what can be saved, and reports the steps of `vertices` that nobody had to ask for."""
         self.save_records()
-        self._records.touch(self.used)
+        # Those that nobody had to look up are in use, too: they are what a change of the last step builds on.
+        self._records.touch(self.trail.keys())
         for vertex in vertices:
             if vertex.digest not in self.executed and not isinstance(
                 vertex.operation, Local | Http | Git | Merge
@@ -238,7 +238,6 @@ class Operators:
         if not self._layers.usable(layers):
             return None
         self._note_cached(vertex)
-        self.used.add(key)
         return Layered(layers)
 
     def _save(self, vertex: Vertex, key: Digest, result: Layered) -> None:

@@ -149,10 +149,11 @@ class Scheduler:
         return {task.vertex.digest: task.outcome for task in wanted if task.outcome is not None}
 
     def known(self, vertex: Vertex) -> tuple[Digest | None, Result | None]:
-        """The key and the result of `vertex`, where solving needed to find them."""
+        """The key of `vertex`, where solving needed to find it, and the result, where there is one."""
         task = self._tasks.get(vertex.digest)
         if task is None:
             return None, None
+        self._look_up(task)
         return task.key, None if isinstance(task.outcome, Failed) else task.outcome
 
     def _run(self) -> None:
@@ -282,13 +283,9 @@ class Scheduler:
 
     def _set_key(self, task: _Task, key: Digest | None) -> None:
         task.key, task.key_known = key, True
-        if key is not None and not task.fresh and task.outcome is None:
-            found = self._operators.lookup(task.vertex, key)
-            if found is not None:
-                self._set_result(task, found)
         self._arrive(task.on_key)
         if task.started:
-            self._execute_when_ready(task)
+            self._find_result(task)
         elif task.expected:
             self._want_expected(task)
 
@@ -299,13 +296,21 @@ class Scheduler:
             return
         task.started = True
         if task.key_known:
-            self._execute_when_ready(task)
+            self._find_result(task)
         else:
             self._want_key(task)
 
-    def _execute_when_ready(self, task: _Task) -> None:
+    def _find_result(self, task: _Task) -> None:
+        """What is remembered under the key, or else what must be done; nobody looks for what nobody wants."""
+        self._look_up(task)
         if task.outcome is None:
             self._after_results(self._inputs(task), self._execute, task)
+
+    def _look_up(self, task: _Task) -> None:
+        if task.key is not None and not task.fresh and task.outcome is None:
+            found = self._operators.lookup(task.vertex, task.key)
+            if found is not None:
+                self._set_result(task, found)
 
     def _execute(self, task: _Task) -> None:
         results = _results(self._inputs(task))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from builder.graph import Exec, File, Merge, walk
@@ -59,7 +60,7 @@ class Solution(NamedTuple):
     remotes: Mapping[Http | Git, str]
     extras: tuple[Mapping[str, tuple[LayerID, ...]], ...] = ()
     failures: tuple[PlatformFailure, ...] = ()
-    steps: Mapping[Digest, SolvedStep] = {}
+    steps: Callable[[], Mapping[Digest, SolvedStep]] = dict
 
 
 class Tools(NamedTuple):
@@ -182,7 +183,7 @@ def solve(
             {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in solved
         ),
         remotes=tools.remotes.found,
-        steps=dict(solved_steps(vertices, scheduler, tools.remotes)),
+        steps=cache(lambda: dict(solved_steps(vertices, scheduler, tools.remotes))),
         failures=failures,
     )
 

@@ -53,6 +53,10 @@ class Trail:
         """`vertex` has `key` because of `content`, whose parts are `headers`."""
         self._noted[vertex.digest] = _Noted(vertex, key, tuple(inputs), content, headers)
 
+    def keys(self) -> set[Digest]:
+        """All keys that were found out."""
+        return {noted.key for noted in self._noted.values()}
+
     def steps(
         self, vertices: Iterable[Vertex], *, executed: Collection[Digest], cached: Collection[Digest]
     ) -> tuple[BuiltStep, ...]:

@@ -27,8 +27,12 @@ def job_limit(wanted: int | None, *, cores: int, files: int) -> int:
     return min(wanted or _JOBS_PER_CORE * cores, affordable)
 
 
+_LINGER: Final = 0.1
+"""Seconds that a thread stays without a task."""
+
+
 class Workers:
-    """Runs tasks on at most `limit` threads, oldest first; a thread ends when nothing is left to do.
+    """Runs tasks on at most `limit` threads, oldest first; a thread ends when nothing was left to do for a while.
 
     A task must not raise: it reports its outcome itself.
     """
@@ -36,38 +40,51 @@ class Workers:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: deque[Task] = deque()
-        self._running = 0
-        self._lock = threading.Condition()
+        self._busy = 0
+        self._idle = 0
+        lock = threading.Lock()
+        self._work = threading.Condition(lock)
+        self._quiet = threading.Condition(lock)
 
     def submit(self, task: Task) -> None:
         """Queues `task`."""
-        with self._lock:
+        with self._work:
             self._waiting.append(task)
-            if self._running < self._limit:
-                self._running += 1
+            if self._idle >= len(self._waiting):
+                self._work.notify()
+            elif self._busy + self._idle < self._limit:
+                self._busy += 1
                 threading.Thread(target=self._run, name="dockyard-worker", daemon=True).start()
 
     def drop_waiting(self) -> int:
         """Forgets the tasks that have not started, and says how many there were."""
-        with self._lock:
+        with self._work:
             dropped = len(self._waiting)
             self._waiting.clear()
             return dropped
 
     def join(self) -> None:
         """Returns when no task is running or waiting."""
-        with self._lock:
-            self._lock.wait_for(lambda: self._running == 0 and not self._waiting)
+        with self._quiet:
+            self._quiet.wait_for(lambda: self._busy == 0 and not self._waiting)
 
     def _run(self) -> None:
         while True:
-            with self._lock:
-                if not self._waiting:
-                    self._running -= 1
-                    self._lock.notify_all()
+            with self._work:
+                if not self._waiting and not self._awaited():
                     return
                 task = self._waiting.popleft()
             task()
+
+    def _awaited(self) -> bool:
+        """Waits for a task, with the lock; a new thread for each costs more than many a task."""
+        self._busy -= 1
+        self._idle += 1
+        self._quiet.notify_all()
+        self._work.wait_for(lambda: bool(self._waiting), timeout=_LINGER)
+        self._idle -= 1
+        self._busy += bool(self._waiting)
+        return bool(self._waiting)
 
 
 def in_parallel(limit: int, items: Iterable[_Item], work: Callable[[_Item], None]) -> None:
