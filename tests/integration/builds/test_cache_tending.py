@@ -46,11 +46,12 @@ def pruned(project: Project, *words: str) -> str:
 
 @pytest.fixture
 def waiting(project: Project) -> Iterator[subprocess.Popen[str]]:
-    """A build in the middle of its second step, with a cache mount; it ends when /host/go is there."""
+    """A build in the middle of its second step, with a cache mount; `ended` lets it go on."""
     project.built("FROM busybox\nRUN echo first > /first\n", "-o", "type=cacheonly")
     text = (
         "FROM busybox\nRUN echo first > /first\n"
-        "RUN --mount=type=cache,id=held,target=/c touch /c/here; sleep 4; echo second > /second\n"
+        "RUN --mount=type=cache,id=held,target=/c touch /c/here; "
+        "while [ ! -e /c/go ]; do sleep 0.1; done; echo second > /second\n"
     )
     arguments = project.build_arguments(text, "-o", "type=cacheonly")
     process = subprocess.Popen(project.command(*arguments), stderr=subprocess.PIPE, text=True)
@@ -60,6 +61,13 @@ def waiting(project: Project) -> Iterator[subprocess.Popen[str]]:
     yield process
     process.kill()
     process.communicate()
+
+
+def ended(project: Project, waiting: subprocess.Popen[str]) -> str:
+    """What the build said, after it was let go."""
+    for place in project.root.glob("cache-mounts/*/here"):
+        place.with_name("go").touch()
+    return waiting.communicate(timeout=60)[1]
 
 
 def test_the_list_says_what_the_disk_has(project: Project) -> None:
@@ -141,7 +149,7 @@ def test_pruning_beside_a_build_takes_nothing_that_it_uses(
     said = pruned(project, "--all")
     why = project.dockyard("cache", "du", "--why", entry(project, "RUN echo first")["ID"]).out
     held = entry(project, 'id "/held"')
-    _, progress = waiting.communicate(timeout=60)
+    progress = ended(project, waiting)
 
     assert "Total:" in said and not usage(project, "--filter", "description~=unused")
     assert "a build or container that runs since" in why

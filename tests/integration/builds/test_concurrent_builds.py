@@ -59,7 +59,8 @@ def test_ten_builds_at_once_do_each_step_once_and_get_the_same_result(
 def test_a_build_that_waits_for_another_says_so(project: Project) -> None:
     project.write("Dockerfile", TEXT)
     outcomes = finished([start(project, "-o", "type=cacheonly") for _ in range(2)])
-    assert sum(WAITING in each.err for each in outcomes) == 1, [each.err for each in outcomes]
+    # Who waited for the first step may well be the first at the second.
+    assert any(WAITING in each.err for each in outcomes), [each.err for each in outcomes]
 
 
 def wait_for_line(running: subprocess.Popen[bytes], text: str) -> None:
