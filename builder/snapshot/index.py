@@ -8,6 +8,7 @@ somebody asks for it. It is a file of this machine's state, not part of the imag
 from __future__ import annotations
 
 import os
+import threading
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -156,7 +157,8 @@ def index_layer(entries: Iterable[Entry]) -> IndexLayer:
 
 def save_index(index: IndexLayer, path: Path) -> None:
     """Writes `index` to `path`, whole or not at all. Raises: OSError."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # Two steps of one build may need the same index at the same time.
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with unfinished.open("wb") as file:
             file.write(index.encode())

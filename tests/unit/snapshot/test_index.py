@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -152,4 +153,12 @@ def test_an_index_that_could_not_be_written_leaves_nothing(tmp_path: Path) -> No
     with pytest.raises(OSError, match="directory"):
         save_index(index_layer([]), tmp_path / "index")
 
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+
+def test_an_index_may_be_saved_by_many_threads_at_once(tmp_path: Path) -> None:
+    index = index_layer([Entry("a", "file")])
+    with ThreadPoolExecutor(8) as threads:
+        saved = [threads.submit(save_index, index, tmp_path / "index") for _ in range(200)]
+    assert [each.exception() for each in saved if each.exception()] == []
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
