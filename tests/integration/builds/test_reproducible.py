@@ -21,11 +21,11 @@ EPOCH = 1_600_000_000
 DOCKERFILE = """FROM busybox AS one
 RUN mkdir -p /made/deep && echo one > /made/deep/f && ln -s f /made/deep/l
 FROM busybox AS two
-WORKDIR /work/dir
+WORKDIR /two/dir
 RUN echo two > f
 FROM busybox
 COPY --from=one /made /made
-COPY --from=two /work /work
+COPY --from=two /two /two
 COPY . /context
 ADD a.tar /unpacked/
 COPY --chmod=640 --chown=7:8 <<EOF /inline
