@@ -93,11 +93,11 @@ def _make(kept: LayerBlob, form: Form, content: ContentWriter) -> LayerBlob:
             archive = retimed(archive, epoch=form.latest)
             annotations[REWRITTEN] = str(form.latest)
         written, further = _write(archive, form, ingest)
-        ingest.commit(expected=written.digest, size=written.size)
+        digest = ingest.commit(size=written.size)
     compression = "gzip" if form.compression == "estargz" else form.compression
     descriptor = Descriptor(
         media_type=layer_media_type(compression),
-        digest=written.digest,
+        digest=digest,
         size=written.size,
         annotations={**annotations, **further},
     )

@@ -186,7 +186,6 @@ class _Members:
         self._offsets: list[int] = []
         self._size = 0
         self._uncompressed = 0
-        self._digest = sha256()
         self._diff = sha256()
 
     def __enter__(self) -> Self:
@@ -225,13 +224,12 @@ class _Members:
         return self._offsets[number] if number < len(self._offsets) else self._size
 
     def close(self, footer: bytes) -> WrittenLayer:
-        """Writes what is left, and `footer`; names the blob."""
+        """Writes what is left, and `footer`."""
         while self._pending:
             self._emit(self._pending.popleft().result())
         self._put(footer)
         return WrittenLayer(
             diff_id=DiffID(Digest("sha256:" + self._diff.hexdigest())),
-            digest=Digest("sha256:" + self._digest.hexdigest()),
             size=self._size,
             uncompressed_size=self._uncompressed,
         )
@@ -241,7 +239,6 @@ class _Members:
         self._put(member)
 
     def _put(self, encoded: bytes) -> None:
-        self._digest.update(encoded)
         self._size += len(encoded)
         rest = memoryview(encoded)
         # An unbuffered sink may take less than it is given.

@@ -398,9 +398,9 @@ class Layers:
             with LayerWriter(ingest, wanted.compression, wanted.level, known=known) as writer:
                 self._write_tar(layer, writer if progress is None else Reporting(writer, progress))
                 written = writer.finish()
-            ingest.commit(expected=written.digest, size=written.size)
+            digest = ingest.commit(size=written.size)
         blob = Descriptor(
-            media_type=layer_media_type(wanted.compression), digest=written.digest, size=written.size
+            media_type=layer_media_type(wanted.compression), digest=digest, size=written.size
         )
         with self._table.transaction():
             self._table.add_blob(layer, blob, written.diff_id, level=wanted.level)

@@ -63,7 +63,8 @@ class Shelf:
         sink = io.BytesIO()
         layer = self.table.add(created_ns=1)
         with Pieces(self.table, self.blobs) as known:
-            digest = _write(files, sink, level, known)
+            _write(files, sink, level, known)
+            digest = Digest.of(sink.getvalue())
             self.blobs.held[digest] = sink.getvalue()
             known.save(layer, digest)
         return layer, sink.getvalue()
@@ -102,13 +103,13 @@ def alone(files: dict[str, bytes], level: int | None = None) -> bytes:
     return sink.getvalue()
 
 
-def _write(files: dict[str, bytes], sink: io.BytesIO, level: int | None, known: Pieces | None) -> Digest:
+def _write(files: dict[str, bytes], sink: io.BytesIO, level: int | None, known: Pieces | None) -> None:
     nodes = [
         Node(Entry(name, "file", size=len(files[name])), InlineContent(files[name])) for name in sorted(files)
     ]
     with LayerWriter(sink, "gzip", level, threads=2, known=known) as writer:
         write_tar(nodes, writer)
-        return writer.finish().digest
+        writer.finish()
 
 
 def text(seed: int, length: int) -> bytes:
