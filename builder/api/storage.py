@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from builder.snapshot.layers import LayerPaths
+    from builder.snapshot.conversions import LayerPaths
     from builder.store.embedded import EmbeddedStore
 
 _SETTLED_SECONDS: Final = 3600

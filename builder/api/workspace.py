@@ -13,9 +13,10 @@ from builder.cache.mounts import CacheMounts
 from builder.cache.mounttable import MountTable
 from builder.cache.records import CacheRecords
 from builder.snapshot import digests, layerdb, treesizes
+from builder.snapshot.conversions import LayerPaths
 from builder.snapshot.digests import FileDigests
 from builder.snapshot.layerdb import LayerTable
-from builder.snapshot.layers import LayerPaths, Layers
+from builder.snapshot.layers import Layers
 from builder.store.leases import Leases
 from builder.system.locks import KeyLocks
 

@@ -7,51 +7,38 @@ is on disk before the row says so, so a killed process leaves at most a director
 
 from __future__ import annotations
 
-import itertools
 import os
-import shutil
 import threading
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from builder.oci.descriptor import Descriptor
-from builder.oci.digest import CHUNK, DiffID
-from builder.oci.mediatypes import layer_compression, layer_media_type
-from builder.snapshot import implied
+from builder.oci.digest import DiffID
+from builder.snapshot.conversions import Conversions
 from builder.snapshot.errors import InvalidLayer, SnapshotError
-from builder.snapshot.index import IndexLayer, index_layer, load_index, save_index, scan_layer
+from builder.snapshot.index import IndexLayer, load_index
 from builder.snapshot.opened import OpenDirectories
-from builder.snapshot.recipe import RecipeLayer, recipe_digest
-from builder.snapshot.reporting import Reporting
+from builder.snapshot.origins import Origins
+from builder.snapshot.recipe import RecipeLayer
 from builder.snapshot.stack import StackView
-from builder.snapshot.tree import TreeLayer, tree_nodes
+from builder.snapshot.tree import TreeLayer
 from builder.snapshot.unchanged import set_unchanged_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
     from types import TracebackType
 
     from builder.oci.digest import Digest
+    from builder.snapshot.conversions import Below, LayerPaths, Progress
     from builder.snapshot.entry import FileView, LayerView, Node
-    from builder.snapshot.index import LayerScan
-    from builder.snapshot.layerdb import Format, LayerID, LayerRow, LayerTable
-    from builder.snapshot.tarwriter import ByteSink
+    from builder.snapshot.layerdb import Format, LayerID, LayerTable
+    from builder.snapshot.origins import BlobFetcher
     from builder.store.protocol import Lease
     from builder.system.locks import CancelToken, KeyLocks
-
-    Progress: TypeAlias = Callable[[int], None]
-
-
-class BlobFetcher(Protocol):
-    """Brings a blob into the content store; where it comes from is the fetcher's secret."""
-
-    def __call__(self, blob: Descriptor) -> None:
-        """Returns when `blob` is there, verified. Raises: DockyardError."""
-        ...
 
 
 class LayerBlob(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +47,6 @@ class LayerBlob(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: Descriptor
     diff_id: DiffID
     created_ns: int
-
-
-class LayerPaths(msgspec.Struct, frozen=True, kw_only=True):
-    """Where layers live below a state root: finished trees, path indexes, and work that may be lost."""
-
-    trees: Path
-    indexes: Path
-    work: Path
 
 
 class Layers:
@@ -84,17 +63,18 @@ class Layers:
         before_writing: Callable[[], None] | None = None,
     ) -> None:
         """`before_writing` is called before anything that takes room, and may raise what ends the work."""
-        self._before_writing = before_writing or _always
+        before_writing = before_writing or _always
         self._table = table
         self._lease = lease
         self._content = lease.content
         self._paths = paths
         self._locks = locks
         self._cancelled = cancelled
-        self._recipes: dict[LayerID, Sequence[Node]] = {}
+        self._origins = Origins(table, self._content, before_writing=before_writing)
+        self._conversions = Conversions(
+            table, self._content, paths, origins=self._origins, before_writing=before_writing
+        )
         self._recipe_views: dict[LayerID, RecipeLayer] = {}
-        self._by_recipe: dict[Digest, LayerID] = {}
-        self._fetchers: dict[LayerID, tuple[Descriptor, BlobFetcher]] = {}
         self._trees: dict[LayerID, TreeLayer] = {}
         self._indexes: dict[LayerID, IndexLayer] = {}
         self._kept: set[LayerID] = set()
@@ -103,7 +83,6 @@ class Layers:
         self._known_usable: set[LayerID] = set()
         self._known_trees: set[LayerID] = set()
         self._open_directories = OpenDirectories()
-        self._numbers = itertools.count()
         self._guard = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -119,14 +98,7 @@ class Layers:
 
     def recipe(self, nodes: Sequence[Node]) -> LayerID:
         """The layer that `nodes` (sorted, parents first) describe; one layer for equal recipes."""
-        digest = recipe_digest(nodes)
-        with self._guard:
-            layer = self._by_recipe.get(digest)
-            if layer is None:
-                layer = self._new()
-                self._by_recipe[digest] = layer
-                self._recipes[layer] = nodes
-            return layer
+        return self._origins.add_recipe(nodes, self._new)
 
     def adopt(self, upper: Path, *, over: Sequence[LayerID] = ()) -> LayerID:
         """Makes the directory that a step has filled, on the file system of the trees, a layer.
@@ -135,7 +107,7 @@ class Layers:
         """
         set_unchanged_aside(upper, [self.tree_path(each) for each in reversed(over)])
         layer = self._new()
-        os.rename(upper, self._paths.trees / str(layer))
+        os.rename(upper, self._paths.tree(layer))
         self._table.set_tree(layer)
         return layer
 
@@ -149,7 +121,7 @@ class Layers:
                 layer = self._table.add(created_ns=created_ns, chain=chain, diff_id=diff_id)
             self._table.add_blob(layer, blob, diff_id, level=None)
             self._lease.keep_snapshots([str(layer)])
-        self._fetchers.setdefault(layer, (blob, fetch))
+        self._origins.add_fetcher(layer, blob, fetch)
         return layer
 
     def _new(self) -> LayerID:
@@ -164,7 +136,7 @@ class Layers:
     def durable(self, layers: Sequence[LayerID]) -> bool:
         """Whether all of `layers` have a form that outlives this process."""
         for each in set(layers) - self._known_durable:
-            if not self._row(each).durable:
+            if not self._origins.row(each).durable:
                 return False
             self._known_durable.add(each)
         return True
@@ -190,9 +162,9 @@ class Layers:
         row = self._table.get(layer)
         if row is None:
             return False
-        if row.tree and (self._paths.trees / str(layer)).is_dir():
+        if row.tree and self._paths.tree(layer).is_dir():
             return True
-        return layer in self._fetchers or any(self._content.has(blob.digest) for blob, _ in row.blobs)
+        return (self._origins.fetchable(layer) or self._origins.here(row)) is not None
 
     def view(self, layers: Sequence[LayerID], *, content: bool) -> FileView:
         """The file system that `layers` make, lowest first.
@@ -208,15 +180,15 @@ class Layers:
 
     def diff_id(self, layer: LayerID) -> DiffID | None:
         """The diff ID of `layer`, if it has ever been a blob."""
-        return self._row(layer).diff_id
+        return self._origins.row(layer).diff_id
 
     def _layer_view(self, stack: Sequence[LayerID], position: int, *, content: bool) -> LayerView:
         layer = stack[position]
         if (known := self._recipe_views.get(layer) or self._trees.get(layer)) is not None:
             return known
-        if (recipe := self._recipes.get(layer)) is not None:
+        if (recipe := self._origins.recipe(layer)) is not None:
             return self._recipe_views.setdefault(layer, RecipeLayer(recipe))
-        if content or self._row(layer).tree:
+        if content or self._origins.row(layer).tree:
             return self._open_tree(stack[: position + 1])
         return self._index(stack[: position + 1])
 
@@ -246,7 +218,7 @@ class Layers:
 
     def tree_path(self, layer: LayerID) -> Path:
         """Where the tree of a layer lies that was adopted."""
-        return self._paths.trees / str(layer)
+        return self._paths.tree(layer)
 
     def settle(self, stack: Sequence[LayerID]) -> None:
         """Makes the uppermost layer of `stack` independent of the files that its recipe was made from.
@@ -254,74 +226,32 @@ class Layers:
         Raises: DockyardError, Cancelled.
         """
         self._tree(stack)
-        with self._guard:
-            self._recipes.pop(stack[-1], None)
-            self._recipe_views.pop(stack[-1], None)
+        self._origins.forget_recipe(stack[-1])
+        self._recipe_views.pop(stack[-1], None)
 
     def _tree(self, stack: Sequence[LayerID]) -> str:
         layer = stack[-1]
-        name = str(layer)
-        if not self._row(layer).tree:
+        if not self._origins.row(layer).tree:
             with self._locks.hold(f"tree {layer}", cancelled=self._cancelled):
-                if not self._row(layer).tree:
-                    self._make_tree(stack, self._paths.trees / name)
+                if not self._origins.row(layer).tree:
+                    self._conversions.make_tree(layer, self._below(stack))
                     self._table.set_tree(layer)
         self._known_trees.add(layer)
-        return name
-
-    def _make_tree(self, stack: Sequence[LayerID], target: Path) -> None:
-        from builder.snapshot.unpack import materialize
-
-        layer = stack[-1]
-        with self.scratch() as scratch:
-            root = scratch / "tree"
-            root.mkdir()
-            if layer in self._recipes:
-                materialize(self._recipes[layer], root)
-            else:
-                self._unpack(stack, root)
-            # What a killed process left under the final name was never complete: the row does not know it.
-            _remove_tree(target)
-            os.rename(root, target)
-
-    def _unpack(self, stack: Sequence[LayerID], root: Path) -> None:
-        from builder.snapshot.streams import open_layer
-        from builder.snapshot.unpack import unpack_layer
-
-        row, blob = self._blob_here(stack[-1])
-        with self._content.open(blob.digest) as stream:
-            scan = unpack_layer(
-                open_layer(stream, layer_compression(blob.media_type)), root, expected=row.diff_id
-            )
-        known = implied.inherited(scan.implied, self.view(stack[:-1], content=False))
-        implied.apply(known, root)
+        return str(layer)
 
     def _index(self, stack: Sequence[LayerID]) -> IndexLayer:
         layer = stack[-1]
         if layer not in self._indexes:
             try:
-                self._indexes[layer] = load_index(self._index_path(layer))
+                self._indexes[layer] = load_index(self._paths.index(layer))
             except (FileNotFoundError, InvalidLayer):
                 # Missing, damaged or of another version: it can be made again at any time.
-                self._indexes[layer] = self._make_index(stack)
+                self._indexes[layer] = self._conversions.make_index(layer, self._below(stack))
         return self._indexes[layer]
 
-    def _make_index(self, stack: Sequence[LayerID]) -> IndexLayer:
-        scan = self._scan(stack[-1])
-        known = implied.inherited(scan.implied, self.view(stack[:-1], content=False))
-        index = index_layer(implied.describe(scan.index.entries(), known)) if known else scan.index
-        save_index(index, self._index_path(stack[-1]))
-        return index
-
-    def _scan(self, layer: LayerID) -> LayerScan:
-        from builder.snapshot.streams import open_layer
-
-        row, blob = self._blob_here(layer)
-        with self._content.open(blob.digest) as stream:
-            return scan_layer(open_layer(stream, layer_compression(blob.media_type)), expected=row.diff_id)
-
-    def _index_path(self, layer: LayerID) -> Path:
-        return self._paths.indexes / str(layer)
+    def _below(self, stack: Sequence[LayerID]) -> Below:
+        """What `stack` without its uppermost layer holds, made when somebody asks."""
+        return lambda: self.view(stack[:-1], content=False)
 
     # Blobs.
 
@@ -341,18 +271,23 @@ class Layers:
         `progress` hears how many bytes of the uncompressed layer have been written. Raises: DockyardError,
         Cancelled.
         """
-        row = self._row(layer)
+        row = self._origins.row(layer)
         keep = row.chain is not None and not force
         found = row.blob(None if keep else wanted)
-        if absent and keep and layer in self._fetchers:
-            found = self._here(row) or self._fetchers[layer][0]
+        fetchable = self._origins.fetchable(layer)
+        if absent and keep and fetchable is not None:
+            found = self._origins.here(row) or fetchable
         elif found is None or not self._content.has(found.digest):
             with self._locks.hold(f"blob {layer}", cancelled=self._cancelled):
-                row = self._row(layer)
+                row = self._origins.row(layer)
                 found = row.blob(None if keep else wanted)
                 if found is None or not self._content.has(found.digest):
-                    found = self._blob_here(layer)[1] if keep else self._write_blob(layer, wanted, progress)
-            row = self._row(layer)
+                    found = (
+                        self._origins.fetched(layer)[1]
+                        if keep
+                        else self._conversions.write_blob(layer, wanted, progress)
+                    )
+            row = self._origins.row(layer)
         if row.diff_id is None or found is None:
             raise SnapshotError(f"layer {layer} has a blob but no diff id")
         return LayerBlob(descriptor=found, diff_id=row.diff_id, created_ns=row.created_ns)
@@ -362,93 +297,20 @@ class Layers:
 
         None: the layer was never a blob.
         """
-        row = self._row(layer)
+        row = self._origins.row(layer)
         fitting = row.blob(wanted)
         if fitting is None or not self._content.has(fitting.digest):
-            fitting = self._here(row) or self._fetchers.get(layer, (None,))[0]
+            fitting = self._origins.here(row) or self._origins.fetchable(layer)
         if fitting is None or row.diff_id is None:
             return None
         return LayerBlob(descriptor=fitting, diff_id=row.diff_id, created_ns=row.created_ns)
 
-    def _blob_here(self, layer: LayerID) -> tuple[LayerRow, Descriptor]:
-        """The row and any blob of `layer`, brought into the content store if it is not there yet."""
-        row = self._row(layer)
-        if (here := self._here(row)) is not None:
-            return row, here
-        if layer not in self._fetchers:
-            raise SnapshotError(f"layer {row.diff_id or layer} is not in the store any more")
-        self._before_writing()
-        original, fetch = self._fetchers[layer]
-        fetch(original)
-        return row, original
-
-    def _here(self, row: LayerRow) -> Descriptor | None:
-        """The first blob of the layer that is in the content store."""
-        return next((blob for blob, _ in row.blobs if self._content.has(blob.digest)), None)
-
-    def _write_blob(self, layer: LayerID, wanted: Format, progress: Progress | None) -> Descriptor:
-        from builder.snapshot.compression import LayerWriter
-        from builder.snapshot.pieces import Pieces
-
-        self._before_writing()
-        with (
-            Pieces(self._table, self._content) as known,
-            self._content.ingest(f"layer-{layer}-{wanted.compression}") as ingest,
-        ):
-            with LayerWriter(ingest, wanted.compression, wanted.level, known=known) as writer:
-                self._write_tar(layer, writer if progress is None else Reporting(writer, progress))
-                written = writer.finish()
-            digest = ingest.commit(size=written.size)
-        blob = Descriptor(
-            media_type=layer_media_type(wanted.compression), digest=digest, size=written.size
-        )
-        with self._table.transaction():
-            self._table.add_blob(layer, blob, written.diff_id, level=wanted.level)
-            known.save(layer, blob.digest)
-        if layer in self._recipes:
-            save_index(index_layer(node.entry for node in self._recipes[layer]), self._index_path(layer))
-        return blob
-
-    def _write_tar(self, layer: LayerID, sink: ByteSink) -> None:
-        from builder.snapshot.streams import open_layer
-        from builder.snapshot.tarwriter import write_tar
-
-        if layer in self._recipes:
-            write_tar(self._recipes[layer], sink)
-        elif self._row(layer).tree:
-            write_tar(tree_nodes(self._paths.trees / str(layer)), sink)
-        else:
-            _, blob = self._blob_here(layer)
-            with self._content.open(blob.digest) as stream:
-                reader = open_layer(stream, layer_compression(blob.media_type))
-                while chunk := reader.read(CHUNK):
-                    sink.write(chunk)
-
     # Places to work.
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """An empty directory beside the trees, gone with everything in it at the end of the block."""
-        self._before_writing()
-        with self._guard:
-            number = next(self._numbers)
-        (path := self._paths.work / str(number)).mkdir()
-        try:
-            yield path
-        finally:
-            _remove_tree(path)
-
-    def _row(self, layer: LayerID) -> LayerRow:
-        if (row := self._table.get(layer)) is None:
-            raise SnapshotError(f"layer {layer} is not in the store any more")
-        return row
+        return self._conversions.scratch()
 
 
 def _always() -> None:
     """Nobody limits the room."""
-
-
-def _remove_tree(path: Path) -> None:
-    """Removes a directory that steps have written to; what is not there is no error. Raises: OSError."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(path)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from builder.registry.reader import RegistryReader
     from builder.registry.registries import Registries
     from builder.snapshot.layerdb import LayerID
-    from builder.snapshot.layers import BlobFetcher, Layers
+    from builder.snapshot.layers import Layers
+    from builder.snapshot.origins import BlobFetcher
     from builder.source.contexts import LayoutContext
     from builder.store.layout.reader import LayoutReader
     from builder.store.protocol import BlobReader, Lease, Store

@@ -14,11 +14,12 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.digest import DiffID, Digest, chain_id
 from builder.oci.mediatypes import layer_media_type
 from builder.snapshot import layerdb
+from builder.snapshot.conversions import LayerPaths
 from builder.snapshot.disk import InlineContent
 from builder.snapshot.entry import Entry, Node
 from builder.snapshot.errors import SnapshotError
 from builder.snapshot.layerdb import Format, LayerTable
-from builder.snapshot.layers import LayerPaths, Layers
+from builder.snapshot.layers import Layers
 from builder.store.selection import open_store
 from builder.system.locks import KeyLocks
 
