@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from builder.api.workspace import SCHEMAS, layer_paths
 from builder.cache.parts import PartsTable
 from builder.cache.records import CacheRecords
+from builder.snapshot.digests import FileDigests
 from builder.snapshot.layerdb import LayerID, LayerTable
 from builder.store import check, repair
 from builder.store.errors import DamagedDatabase
@@ -44,6 +45,7 @@ def collect_in(store: EmbeddedStore) -> Collected:
     )
     records.forget_definitions(before=time.time() - _SETTLED_SECONDS)
     PartsTable(store.database).prune()
+    FileDigests(store.database).sweep()
     return collected
 
 

@@ -3,6 +3,9 @@
 A file that kept device, inode, size, mtime and ctime kept its bytes, so an unchanged context of 20,000 files
 costs a walk and no read. A file that changed a moment ago is read but not remembered: within one tick of the
 clock it could change again and look the same.
+
+A row tells the day of its last use, give or take a week, so that unchanged files cost no writing either. Once a
+day, whoever writes anyway forgets what was not used for a month.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from builder.snapshot.errors import SnapshotError
 from builder.store.database import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import sqlite3
+    from collections.abc import Callable, Container, Iterable
 
     from builder.snapshot.entry import Node
     from builder.store.database import Database
@@ -35,8 +39,15 @@ SCHEMA: Final = Schema(
             digest TEXT NOT NULL,
             PRIMARY KEY (device, inode)
         ) WITHOUT ROWID""",
+        "ALTER TABLE file_digests ADD COLUMN used_day INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE file_digest_sweeps (day INTEGER PRIMARY KEY)",
     ),
 )
+_DAY: Final = 24 * 3600
+_KEPT_DAYS: Final = 30
+_EXACT_DAYS: Final = 7
+"""A use is written down when the last one is this long ago."""
+_MOST_ROWS: Final = 1_000_000
 _SETTLED_NS: Final = 100_000_000
 _BATCH: Final = 500
 _READERS: Final = 4
@@ -49,8 +60,10 @@ _Stat = bytes
 class FileDigests:
     """Digests of regular files' content; safe to share between threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        """`clock` tells the seconds since the epoch by which days are counted."""
         self._database = database
+        self._clock = clock
         # Digests without their algorithm, in bytes: half as large.
         self._known: dict[_Stat, bytes] = {}
         self._fresh: set[_Stat] = set()
@@ -70,7 +83,7 @@ class FileDigests:
             inodes.setdefault(device, []).append(inode)
         for device, numbers in inodes.items():
             for start in range(0, len(numbers), _BATCH):
-                self._load(device, numbers[start : start + _BATCH])
+                self._used(files, self._load(device, numbers[start : start + _BATCH]))
         unknown = [node for stat, node in files.items() if stat not in self._known]
         readers = [
             threading.Thread(target=self._read, args=(unknown[start::_READERS],), name="dockyard-digests")
@@ -109,27 +122,62 @@ class FileDigests:
         with self._lock:
             fresh, self._fresh = self._fresh, set()
         if fresh:
+            today = self._today()
             with self._database.write() as cursor:
                 cursor.executemany(
-                    "INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?, ?, ?, ?)",
-                    ((*_STAT.unpack(stat), _digest(self._known[stat])) for stat in fresh),
+                    "INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    ((*_STAT.unpack(stat), _digest(self._known[stat]), today) for stat in fresh),
                 )
+                cursor.execute("INSERT OR IGNORE INTO file_digest_sweeps VALUES (?)", (today,))
+                if cursor.rowcount:
+                    cursor.execute("DELETE FROM file_digest_sweeps WHERE day != ?", (today,))
+                    _sweep(cursor, today, _MOST_ROWS)
 
-    def _load(self, device: int, inodes: list[int]) -> None:
+    def sweep(self, *, most: int = _MOST_ROWS) -> None:
+        """Forgets what was not used for a month, and of more than `most` files those of the earliest days."""
+        with self._database.write() as cursor:
+            _sweep(cursor, self._today(), most)
+
+    def _today(self) -> int:
+        return int(self._clock()) // _DAY
+
+    def _load(self, device: int, inodes: list[int]) -> list[tuple[_Stat, int]]:
+        """Takes rows over; returns which they were, and the days of their last use."""
         marks = ",".join("?" * len(inodes))
         rows = self._database.read(
-            "SELECT device, inode, size, mtime_ns, ctime_ns, digest FROM file_digests "
+            "SELECT device, inode, size, mtime_ns, ctime_ns, digest, used_day FROM file_digests "
             f"WHERE device = ? AND inode IN ({marks})",
             (device, *inodes),
         )
-        for *stat, digest in rows:
-            self._known[_STAT.pack(*stat)] = bytes.fromhex(Digest(digest).hex)
+        loaded = []
+        for *identity, digest, day in rows:
+            stat = _STAT.pack(*identity)
+            self._known[stat] = bytes.fromhex(Digest(digest).hex)
+            loaded.append((stat, day))
+        return loaded
+
+    def _used(self, files: Container[_Stat], rows: Iterable[tuple[_Stat, int]]) -> None:
+        """Notes that the rows of `files` are of use, where that is not known well enough."""
+        known = self._today() - _EXACT_DAYS
+        with self._lock:
+            self._fresh.update(stat for stat, day in rows if day <= known and stat in files)
 
     def _remember(self, stat: _Stat, digest: Digest) -> None:
         self._known[stat] = bytes.fromhex(digest.hex)
         if time.time_ns() - _STAT.unpack(stat)[4] > _SETTLED_NS:
             with self._lock:
                 self._fresh.add(stat)
+
+
+def _sweep(cursor: sqlite3.Cursor, today: int, most: int) -> None:
+    cursor.execute("DELETE FROM file_digests WHERE used_day < ?", (today - _KEPT_DAYS,))
+    if cursor.execute("SELECT COUNT(*) FROM file_digests").fetchone()[0] > most:
+        # The days before the one on which the last row stands that may stay; never the latest day.
+        cursor.execute(
+            "DELETE FROM file_digests WHERE used_day < "
+            "(SELECT used_day FROM file_digests ORDER BY used_day DESC LIMIT 1 OFFSET ?)",
+            (most - 1,),
+        )
 
 
 def _digest(raw: bytes) -> Digest:

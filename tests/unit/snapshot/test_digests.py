@@ -116,3 +116,69 @@ def test_content_without_an_inode_is_read_and_not_remembered(database: Database)
     assert digests.of(node) == Digest.of(b"x")
     digests.save()
     assert rows(database) == 0
+
+
+DAY = 24 * 3600
+
+
+def remember(database: Database, node: Node, *, day: int) -> None:
+    """A build of that day, which asks for the digest of `node`."""
+    digests = FileDigests(database, clock=lambda: day * DAY)
+    digests.learn([node])
+    digests.of(node)
+    digests.save()
+
+
+def test_what_nobody_asked_for_in_a_month_is_forgotten_by_who_writes_next(
+    database: Database, files: Path
+) -> None:
+    settled(files / "old", b"x")
+    settled(files / "new", b"y")
+    remember(database, node_at(files, "old"), day=1)
+    remember(database, node_at(files, "new"), day=32)
+    assert database.read("SELECT inode FROM file_digests") == [((files / "new").stat().st_ino,)]
+
+
+def test_what_is_asked_for_now_and_then_stays(database: Database, files: Path) -> None:
+    settled(files / "kept", b"x")
+    settled(files / "new", b"y")
+    for day in (1, 20, 40):
+        remember(database, node_at(files, "kept"), day=day)
+    remember(database, node_at(files, "new"), day=41)
+    assert rows(database) == 2
+
+
+def test_asking_again_within_a_week_writes_nothing(database: Database, files: Path) -> None:
+    settled(files / "f", b"x")
+    remember(database, node_at(files, "f"), day=1)
+    remember(database, node_at(files, "f"), day=7)
+    assert database.read("SELECT used_day FROM file_digests") == [(1,)]
+
+
+def test_a_use_of_the_old_file_keeps_no_row_of_a_changed_one(database: Database, files: Path) -> None:
+    settled(files / "f", b"x")
+    remember(database, node_at(files, "f"), day=1)
+    (files / "f").write_bytes(b"changed a moment ago, so not remembered")
+    remember(database, node_at(files, "f"), day=10)
+    assert database.read("SELECT used_day FROM file_digests") == [(1,)]
+
+
+def test_of_too_many_files_those_of_the_latest_days_are_kept(database: Database, files: Path) -> None:
+    for day in (1, 2, 3):
+        for number in range(2):
+            name = f"{day}-{number}"
+            (files / name).write_bytes(b"x")
+            time.sleep(0.11)
+            remember(database, node_at(files, name), day=day)
+    FileDigests(database, clock=lambda: 3 * DAY).sweep(most=3)
+    assert database.read("SELECT DISTINCT used_day FROM file_digests ORDER BY 1") == [(2,), (3,)]
+
+
+def test_a_sweep_takes_place_once_a_day(database: Database, files: Path) -> None:
+    settled(files / "f", b"x")
+    settled(files / "g", b"x")
+    remember(database, node_at(files, "f"), day=100)
+    with database.write() as cursor:
+        cursor.execute("UPDATE file_digests SET used_day = 1")
+    remember(database, node_at(files, "g"), day=100)
+    assert rows(database) == 2
