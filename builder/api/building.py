@@ -24,8 +24,9 @@ from builder.api.outputs import chosen_outputs, forces_index, layer_format, rout
 from builder.api.reading import open_inputs, read_targets
 from builder.api.remembering import Memory
 from builder.api.solving import open_tools
+from builder.api.upkeep import limited
 from builder.api.witness import Witness
-from builder.api.workspace import SCHEMAS, open_workspace
+from builder.api.workspace import open_workspace
 from builder.cache.remote.places import InlineCache
 from builder.platforms import host_platform, parse_platforms
 from builder.progress.stream import Stream, discard
@@ -37,8 +38,6 @@ from builder.system.places import default_root
 from exporter.outputs import ExportOptions, FilesOutput, require_writable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from builder.api.cacheexports import InlineExporter
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions, BuildResult
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from builder.progress.events import EventSink
     from builder.solver.results import PlatformFailure
     from builder.solver.solve import Solution, Tools
-    from builder.store.embedded import EmbeddedStore
     from exporter.outputs import Output
 
 
@@ -112,8 +110,9 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         daemon = open_daemon(store.root, driver=options.driver, address=options.containerd)
         if daemon is not None:
             stack.enter_context(daemon)
+        before_writing = limited(store, options.max_disk, stack)
         workspace = stack.enter_context(
-            open_workspace(store, cancelled, daemon=daemon, before_writing=_limited(options, store, stack))
+            open_workspace(store, cancelled, daemon=daemon, before_writing=before_writing)
         )
         registries = cache(lambda: open_registries(stack, cancelled))
         origins = Origins()
@@ -199,16 +198,6 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             if account is not None and options.metadata_provenance is not None
             else {},
         )
-
-
-def _limited(options: BuildOptions, store: EmbeddedStore, stack: ExitStack) -> Callable[[], None] | None:
-    """What makes room for the build; `stack` looks after the state root when the build is over."""
-    from builder.api.upkeep import DiskLimit, max_disk, tend
-
-    store.database.add(*SCHEMAS)
-    limit = max_disk(store, options.max_disk)
-    stack.callback(tend, store, limit)
-    return None if limit is None else DiskLimit(store, limit).make_room
 
 
 def _account(

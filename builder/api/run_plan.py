@@ -28,7 +28,7 @@ class RunWishes(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line says. `entrypoint` None: the image's; "" : none at all.
 
     `platform` chooses of an index; None: this machine's. `interactive`: the program has our standard input;
-    `terminal`: that is a terminal.
+    `terminal`: that is a terminal. `max_disk`: bytes that the state root may take; None: what its settings say.
     """
 
     args: tuple[str, ...] = ()
@@ -41,6 +41,7 @@ class RunWishes(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform | None = None
     interactive: bool = False
     terminal: bool = False
+    max_disk: int | None = None
 
 
 def plan_run(config: ImageConfig, wishes: RunWishes) -> Exec:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from builder.api.destinations import open_registries
 from builder.api.remainder import whole_image
 from builder.api.run_plan import plan_run
+from builder.api.upkeep import limited
 from builder.api.workspace import open_workspace
 from builder.executor import Executor
 from builder.platforms import host_platform
@@ -44,7 +45,10 @@ def run_image(
     require_terminal(wishes)
     cancelled = threading.Event()
     with ExitStack() as stack:
-        workspace = stack.enter_context(open_workspace(store, cancelled, daemon=daemon))
+        before_writing = limited(store, wishes.max_disk, stack)
+        workspace = stack.enter_context(
+            open_workspace(store, cancelled, daemon=daemon, before_writing=before_writing)
+        )
         kept = workspace.images
         images = Images(kept, workspace.lease, workspace.layers, scratch=workspace.paths.work, stack=stack)
         reader: BlobReader = kept.content

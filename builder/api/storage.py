@@ -46,6 +46,7 @@ def collect_in(store: EmbeddedStore) -> Collected:
     records.forget_definitions(before=time.time() - _SETTLED_SECONDS)
     PartsTable(store.database).prune()
     FileDigests(store.database).sweep()
+    store.database.compact()
     return collected
 
 

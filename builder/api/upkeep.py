@@ -12,11 +12,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from builder.api.footprint import Unfinished, footprint
+from builder.api.workspace import SCHEMAS
 from builder.progress.units import format_size
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
     from builder.api.caching import Cache
+    from builder.api.footprint import Footprint
     from builder.cache.policy import Disk, Policy
     from builder.cache.settings import Settings
     from builder.store.embedded import EmbeddedStore
@@ -36,6 +42,7 @@ class DiskLimit:
     def __init__(self, store: EmbeddedStore, limit: int) -> None:
         self._store = store
         self._limit = limit
+        self._unfinished = Unfinished(store.root)
         self._guard = threading.Lock()
 
     def make_room(self) -> None:
@@ -47,11 +54,10 @@ class DiskLimit:
 
         with self._guard:
             cache = cache_of(self._store)
-            used = footprint(cache)
-            if used <= self._limit:
+            if footprint(cache, self._unfinished.recent()).total <= self._limit:
                 return
-            used = shrink(cache, used, self._limit)
-            if used > self._limit:
+            used = shrink(cache, self._unfinished, self._limit)
+            if used.total > self._limit:
                 raise DiskLimitReached(_full(cache, used, self._limit), hint=_HINT)
 
 
@@ -61,42 +67,47 @@ _HINT: Final = (
 )
 
 
-def footprint(cache: Cache) -> int:
-    """Bytes that the state root takes, from what was recorded when it was made; steps that run are not in it."""
-    content = cache.store.database.read(
-        "SELECT COALESCE(SUM(size), 0) FROM (SELECT DISTINCT digest, size FROM content)"
-    )
-    return int(content[0][0]) + cache.inventory.files_size()
+def shrink(cache: Cache, unfinished: Unfinished, limit: int) -> Footprint:
+    """Removes garbage, then entries of the cache, until the root takes no more than `limit` bytes.
 
-
-def shrink(cache: Cache, used: int, limit: int) -> int:
-    """Removes entries of the cache until no more than `limit` bytes of the root are left; returns how many are."""
+    Returns what it takes then. Raises: StoreError.
+    """
+    from builder.api.storage import collect_in
     from builder.cache.policy import Policy
 
-    own = sum(entry.size - entry.kept for entry in cache.inventory.entries())
-    # The goal of nothing is no goal, so the least that can be aimed at is one byte.
-    cache.pruner.prune([Policy(all=True, max_used=max(own - (used - limit), 1))])
-    return footprint(cache)
+    collect_in(cache.store)
+    used = footprint(cache, unfinished.now())
+    if used.total > limit:
+        own = sum(entry.size - entry.kept for entry in cache.inventory.entries())
+        # The goal of nothing is no goal, so the least that can be aimed at is one byte.
+        cache.pruner.prune([Policy(all=True, max_used=max(own - (used.total - limit), 1))])
+        used = footprint(cache, unfinished.now())
+    return used
 
 
-def max_disk(store: EmbeddedStore, wanted: int | None) -> int | None:
-    """The limit that counts: what the caller wants, else what the state root's settings say. Raises: StoreError."""
-    if wanted is not None or not store.root.settings.exists():
-        return wanted
-    return settings_of(store).max_disk
+def limited(store: EmbeddedStore, wanted: int | None, stack: ExitStack) -> Callable[[], None] | None:
+    """What makes room for a build or a run; `stack` looks after the state root when it is over.
+
+    The limit is `wanted`, else what the settings of the state root say; without one, None. Raises: StoreError.
+    """
+    store.database.add(*SCHEMAS)
+    limit = wanted
+    if limit is None and store.root.settings.exists():
+        limit = settings_of(store).max_disk
+    stack.callback(_tend, store, limit)
+    return None if limit is None else DiskLimit(store, limit).make_room
 
 
-def tend(store: EmbeddedStore, limit: int | None) -> None:
-    """What is done at the end of a build. Raises: StoreError."""
+def _tend(store: EmbeddedStore, limit: int | None) -> None:
     if limit is None and not _is_due(store):
         return
     from builder.api.caching import cache_of, disk_of
 
     cache = cache_of(store)
     if limit is not None:
-        used = footprint(cache)
-        if used > limit:
-            shrink(cache, used, limit)
+        unfinished = Unfinished(store.root)
+        if footprint(cache, unfinished.now()).total > limit:
+            shrink(cache, unfinished, limit)
             return
     disk = disk_of(store.root.path)
     policies = settings_of(store).policies
@@ -134,17 +145,18 @@ def _could_act(policy: Policy, cache: Cache, disk: Disk) -> bool:
         )[0][0]
         if oldest is None or time.time() - oldest < policy.keep_seconds:
             return False
-    used = footprint(cache)
+    used = footprint(cache, 0).kept
     target = goal(policy, used, disk)
     return target is None or used > target
 
 
-def _full(cache: Cache, used: int, limit: int) -> str:
+def _full(cache: Cache, used: Footprint, limit: int) -> str:
     entries = cache.inventory.entries()
     own = sum(entry.size - entry.kept for entry in entries)
     running = sum(entry.size - entry.kept for entry in entries if entry.in_use)
-    taken, allowed = format_size(used), format_size(limit)
+    taken, allowed = format_size(used.total), format_size(limit)
     return (
         f"the state root takes {taken} of the {allowed} that it may, and nothing more can go: "
-        f"images keep {format_size(max(used - own, 0))}, running builds {format_size(running)}"
+        f"images keep {format_size(max(used.kept - own, 0))}, running builds {format_size(running)}, "
+        f"what is being written {format_size(used.unfinished)}, the database {format_size(used.database)}"
     )

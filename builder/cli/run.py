@@ -28,6 +28,12 @@ _PARAMETERS: Final[tuple[click.Parameter, ...]] = (
     click.Option(["-i", "--interactive"], is_flag=True, help="Pass standard input on."),
     click.Option(["-t", "--tty"], is_flag=True, help="Give the program a terminal."),
     click.Option(
+        ["--max-disk"],
+        metavar="SIZE",
+        envvar="DOCKYARD_MAX_DISK",
+        help="What the state root may take; the cache makes room for the image's files.",
+    ),
+    click.Option(
         ["--driver"], type=click.Choice(["containerd", "docker", "classic"]), help="The image store to use."
     ),
     click.Argument(["image"]),
@@ -47,6 +53,7 @@ class RunFlags(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     interactive: bool
     tty: bool
+    max_disk: str | None
     driver: str | None
     image: str
     args: tuple[str, ...]
@@ -72,6 +79,7 @@ def read_wishes(flags: RunFlags) -> RunWishes:
     from builder.api.run_plan import RunWishes, environment_words
     from builder.cli.build_values import network
     from builder.platforms import parse_platform
+    from builder.system.quantities import parse_size
 
     return RunWishes(
         args=flags.args,
@@ -84,4 +92,5 @@ def read_wishes(flags: RunFlags) -> RunWishes:
         platform=parse_platform(flags.platform) if flags.platform else None,
         interactive=flags.interactive,
         terminal=flags.tty,
+        max_disk=parse_size("--max-disk", flags.max_disk) if flags.max_disk else None,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -25,6 +25,8 @@ FORMAT: Final = 1
 """Version of the whole file (`PRAGMA user_version`); tables have their own in `schemas`."""
 
 _BUSY_SECONDS: Final = 60
+_FEW_PAGES: Final = 256
+"""So many free pages, 1 MiB, are not worth writing the file anew."""
 _SCHEMAS: Final = "CREATE TABLE schemas (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
 
 
@@ -104,6 +106,28 @@ class Database:
         except DamagedDatabase as error:
             return [error.message]
         return [f"database {self._path.name}: {text}" for (text,) in rows if text != "ok"]
+
+    def disk_usage(self) -> int:
+        """Bytes that the file and its log take."""
+        total = 0
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                total += os.stat(f"{self._path}{suffix}").st_blocks * 512
+        return total
+
+    def compact(self) -> None:
+        """Gives what is free of the file, if it is much, and the log back to the disk; not inside `write()`.
+
+        Raises: StoreError, for example when others keep the database busy.
+        """
+        with self._translated(), self._writing, self._connection() as connection:
+            pages, free = (
+                int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count")
+            )
+            if free > max(pages // 4, _FEW_PAGES):
+                connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes the connections that nobody uses at the moment; others close when they come back."""

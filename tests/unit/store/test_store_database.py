@@ -71,6 +71,30 @@ def test_other_threads_do_not_see_an_open_transaction(database: Database) -> Non
         assert pool.submit(names, database).result() == []
 
 
+def test_what_was_deleted_is_given_back_to_the_disk(database: Database) -> None:
+    with database.write() as cursor:
+        cursor.executemany("INSERT INTO things VALUES (?)", [("x" * 1000,)] * 5000)
+    with database.write() as cursor:
+        cursor.execute("DELETE FROM things")
+    full = database.disk_usage()
+    database.compact()
+    assert database.disk_usage() < full / 20
+
+
+def test_compacting_keeps_what_is_there_while_others_write(path: Path, database: Database) -> None:
+    with database.write() as cursor:
+        cursor.executemany("INSERT INTO things VALUES (?)", [("x" * 1000,)] * 5000)
+        cursor.execute("DELETE FROM things")
+    other = Database(path, (ONE,))
+    with ThreadPoolExecutor(4) as pool:
+        writing = [pool.submit(add, other, str(n)) for n in range(40)]
+        compacting = [pool.submit(database.compact) for _ in range(4)]
+        for each in (*writing, *compacting):
+            each.result()
+    other.close()
+    assert len(names(database)) == 40
+
+
 def test_threads_that_write_at_once_all_succeed(database: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: add(database, str(n)), range(40)))
