@@ -3,8 +3,8 @@
     PYTHONPATH=tests/bench:. .venv/bin/python tests/bench/growth.py [SERIES...]
 
 Every point is the whole command on a state root of its own, on a journaled file system. Plotted is CPU time, which
-other load on the machine hardly moves, beside wall time, and the largest memory of all its processes. Results go to
-docs/performance/growth.json and a plot for each series; a series that is not named keeps what it had.
+other load on the machine hardly moves, beside wall time, and the largest memory of all its processes together.
+Results go to docs/performance/growth.json and a plot for each series; a series that is not named keeps what it had.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from sidebyside.contexts import small_project
 from sidebyside.disk import measured_disk
 from sidebyside.measure import measure
+from sidebyside.workloads import copying_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,6 +86,13 @@ def _chained(context: Path, n: int) -> tuple[str, ...]:
     return ()
 
 
+def _copying(context: Path, n: int) -> tuple[str, ...]:
+    """`n` stages of three instructions, each with a file of the one before."""
+    small_project(context)
+    (context / "Dockerfile").write_text(copying_stages(n))
+    return ()
+
+
 def _layers(context: Path, n: int) -> tuple[str, ...]:
     """`n` RUNs in a row, each on all layers before it."""
     (context / "Dockerfile").write_text(
@@ -128,6 +137,9 @@ def _bytes(context: Path, n: int) -> tuple[str, ...]:
 SERIES: Final = (
     Series(name="stages", unit="stages side by side", sizes=(10, 30, 100, 300, 1000), make=_side_by_side),
     Series(name="chain", unit="stages on top of each other", sizes=(10, 30, 100, 300, 1000), make=_chained),
+    Series(
+        name="copies", unit="stages that copy from another", sizes=(10, 30, 100, 300, 1000), make=_copying
+    ),
     Series(name="layers", unit="RUN layers", sizes=(10, 30, 60, 100, 200), make=_layers),
     Series(name="files", unit="files", sizes=(2_000, 6_000, 20_000, 60_000, 200_000), make=_files),
     Series(name="platforms", unit="platforms", sizes=(1, 2, 4, 8, 16), make=_platforms),

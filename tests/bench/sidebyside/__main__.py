@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,13 +18,15 @@ from fixtures.errors import FixtureError
 from fixtures.peers.engine import running_engine
 from sidebyside.builders import Buildah, Builder, BuildKit, Dockyard, Request
 from sidebyside.disk import measured_disk, warm_memory
+from sidebyside.emulation import registered_emulator
 from sidebyside.measure import CommandFailed, Sample
 from sidebyside.registry import ADDRESS, Registry
-from sidebyside.report import Line, line_of, plot, table
+from sidebyside.report import Line, line_of, plot, row, table
 from sidebyside.workloads import WORKLOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from sidebyside.workloads import Workload
 
@@ -37,12 +39,13 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=arguments.folder, prefix="bench-")))
         disk = stack.enter_context(measured_disk(folder))
-        bench = _Bench(disk, stack, without=frozenset(arguments.without))
+        emulation = registered_emulator if arguments.register_qemu else nullcontext
+        bench = _Bench(disk, stack, without=frozenset(arguments.without), emulation=emulation)
         warm_memory(disk)
         lines = []
         for workload in chosen:
             lines.append(bench.run(workload, rounds=arguments.rounds))
-            print(table(lines[-1:], bench.names).splitlines()[-1], flush=True)
+            print(row(lines[-1], bench.names), flush=True)
             for name, reason in lines[-1].refused.items():
                 print(f"    {name}: {reason}", file=sys.stderr, flush=True)
     _write(lines, bench.names, arguments.out)
@@ -52,7 +55,14 @@ def main() -> int:
 class _Bench:
     """The builders, and the places that they work in."""
 
-    def __init__(self, disk: Path, stack: ExitStack, *, without: frozenset[str]) -> None:
+    def __init__(
+        self,
+        disk: Path,
+        stack: ExitStack,
+        *,
+        without: frozenset[str],
+        emulation: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         engine = None
         if "BuildKit" not in without:
             try:
@@ -68,7 +78,7 @@ class _Bench:
         self._layouts = {name: _layout(name, self._shared) for name in ("busybox", "debian")}
         self._builders: list[Builder] = [Dockyard(disk / "dockyard", self._layouts, inside)]
         if engine:
-            self._builders.append(BuildKit(engine, self._layouts))
+            self._builders.append(BuildKit(engine, self._layouts, emulation=emulation))
         if "buildah" not in without and shutil.which("buildah"):
             self._builders.append(Buildah(disk / "buildah", self._layouts))
         self._inside = inside
@@ -150,6 +160,12 @@ def _arguments() -> argparse.Namespace:
         "--only", action="append", default=[], help="part of the name of a workload; repeatable"
     )
     parser.add_argument("--without", action="append", default=[], help="a builder to leave out; repeatable")
+    parser.add_argument(
+        "--register-qemu",
+        action="store_true",
+        help="register QEMU with this machine's kernel for each run of BuildKit, which has no other way to run "
+        "programs for linux/arm64, and take it back after it",
+    )
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where the disk image goes")
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="where the results go")
     return parser.parse_args()

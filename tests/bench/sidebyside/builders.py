@@ -16,7 +16,8 @@ from sidebyside.registry import ADDRESS
 from sidebyside.workloads import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from fixtures.peers.engine import DockerEngine
 
@@ -99,20 +100,31 @@ class Dockyard(_Buildx):
 
 
 class BuildKit(_Buildx):
-    """The BuildKit of a Docker Engine, asked through buildx; the memory of client and engine counts."""
+    """The BuildKit of a Docker Engine, asked through buildx; the memory of client and engine counts.
+
+    `emulation` is a block in which this machine runs foreign programs: it builds nowhere else.
+    """
 
     name = "BuildKit"
 
-    def __init__(self, engine: DockerEngine, layouts: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        engine: DockerEngine,
+        layouts: Mapping[str, Path],
+        *,
+        emulation: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         super().__init__(layouts)
         self._engine = engine
+        self._emulation = emulation
 
     def forget(self) -> None:
         self._engine.docker("buildx", "prune", "--all", "--force", timeout=300)
 
     def build(self, request: Request) -> Sample:
         command, environment = self._engine.client("buildx", "build", *self.arguments(request))
-        return measure(command, environment=environment, daemons=(self._engine.pid,))
+        with self._emulation():
+            return measure(command, environment=environment, daemons=(self._engine.pid,))
 
 
 class Buildah:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _INTERVAL: Final = 0.02
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+# Of a large process a look takes milliseconds, in which the kernel holds up its page faults.
+_IDLE: Final = 20
 
 
 class CommandFailed(Exception):
@@ -23,7 +24,10 @@ class CommandFailed(Exception):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `seconds` of wall time; `peak` bytes resident at once in the command and in its daemons."""
+    """One run. `seconds` of wall time; `peak` bytes held at once by the command and by its daemons.
+
+    A page that several processes share counts once: each has its part of it (proc_pid_smaps(5), Pss).
+    """
 
     seconds: float
     peak: int
@@ -64,7 +68,7 @@ def measure(
 
 
 class _Watcher(threading.Thread):
-    """Looks every few milliseconds how much memory the processes below `roots` have."""
+    """Looks how much memory the processes below `roots` have, every few milliseconds, and idle most of the time."""
 
     def __init__(self, roots: Sequence[int]) -> None:
         super().__init__(daemon=True)
@@ -73,8 +77,11 @@ class _Watcher(threading.Thread):
         self.peak = 0
 
     def run(self) -> None:
-        while not self._stopped.wait(_INTERVAL):
-            self.peak = max(self.peak, sum(_resident(pid) for root in self._roots for pid in _family(root)))
+        pause = _INTERVAL
+        while not self._stopped.wait(pause):
+            started = time.monotonic()
+            self.peak = max(self.peak, sum(_held(pid) for root in self._roots for pid in _family(root)))
+            pause = max(_INTERVAL, _IDLE * (time.monotonic() - started))
 
     def stop(self) -> None:
         self._stopped.set()
@@ -93,8 +100,10 @@ def _family(pid: int) -> list[int]:
     return family
 
 
-def _resident(pid: int) -> int:
+def _held(pid: int) -> int:
+    """Bytes; 0 for a process that has ended."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    except (OSError, IndexError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
         return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sidebyside.measure import Sample
+
+_WITH_MEMORY: Final = ("dockyard", "BuildKit")
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,18 +46,34 @@ def line_of(
 
 
 def table(lines: Sequence[Line], builders: Sequence[str]) -> str:
-    """A Markdown table, a workload a line."""
-    heads = [f"{name} s" for name in builders]
+    """A Markdown table, a workload a line; the last line has the largest memory over all of them."""
+    heads = [*(f"{name} s" for name in builders), "ratio to BuildKit", "target"]
+    heads += [f"{name} MB" for name in _measured(builders)]
+    peaks = [max((line.peaks.get(name, 0) for line in lines), default=0) for name in _measured(builders)]
+    over_all = [*("" for _ in builders), "", "", *map(_megabytes, peaks)]
     rows = [
-        "| workload | " + " | ".join(heads) + " | ratio to BuildKit | target | dockyard's memory |",
-        "|---|" + "---:|" * (len(builders) + 3),
+        f"| workload | {' | '.join(heads)} |",
+        "|---|" + "---:|" * len(heads),
+        *(row(line, builders) for line in lines),
+        f"| peak memory over all of these | {' | '.join(over_all)} |",
     ]
-    for line in lines:
-        times = [f"{line.seconds[name]:.2f}" if name in line.seconds else "-" for name in builders]
-        ratio = "-" if line.ratio is None else f"{line.ratio:.2f}"
-        memory = f"{line.peaks['dockyard'] / 1e6:.0f} MB" if "dockyard" in line.peaks else "-"
-        rows.append(f"| {line.name} | {' | '.join(times)} | {ratio} | {line.target} | {memory} |")
     return "\n".join(rows) + "\n"
+
+
+def row(line: Line, builders: Sequence[str]) -> str:
+    """The line of the table."""
+    cells = [f"{line.seconds[name]:.2f}" if name in line.seconds else "-" for name in builders]
+    cells += ["-" if line.ratio is None else f"{line.ratio:.2f}", str(line.target)]
+    cells += [_megabytes(line.peaks[name]) if name in line.peaks else "-" for name in _measured(builders)]
+    return f"| {line.name} | {' | '.join(cells)} |"
+
+
+def _measured(builders: Sequence[str]) -> list[str]:
+    return [name for name in _WITH_MEMORY if name in builders]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f}"
 
 
 def plot(lines: Sequence[Line], builders: Sequence[str], path: Path) -> None:

@@ -59,13 +59,19 @@ _HOST: Final = (
     "ARG BASE=busybox\nFROM --platform=$BUILDPLATFORM ${BASE} AS build\nRUN sleep 0.5; echo x > /o\n"
     "FROM scratch\nCOPY --from=build /o /o\n"
 )
-_WIDE: Final = "ARG BASE=busybox\n" + "".join(
-    f"FROM {'scratch' if n == 0 else f's{n - 1}'} AS s{n}\nCOPY module{n % 10}.txt /d{n}\nLABEL n={n}\n"
-    for n in range(1000)
-)
 _WRITING: Final = (
     f"{_HEAD}\nRUN mkdir /d && i=0; while [ $i -lt 2000 ]; do echo $i > /d/f$i; i=$((i+1)); done\n"
 )
+
+
+def copying_stages(count: int) -> str:
+    """So many stages of three instructions; each copies from the one before, and holds two small files."""
+    first = "FROM scratch AS s0\nCOPY module0.txt /before\nCOPY module1.txt /own\n"
+    return first + "".join(
+        f"FROM scratch AS s{n}\nCOPY --from=s{n - 1} /own /before\nCOPY module{n % 10}.txt /own\n"
+        for n in range(1, count)
+    )
+
 
 WORKLOADS: Final = (
     Workload(name="two stages, all cached, to the cache only", dockerfile=_TWO_STAGES, start="warm",
@@ -98,8 +104,8 @@ WORKLOADS: Final = (
              target=1.0),
     Workload(name="the same push again", dockerfile=_COPY, make=contexts.one_file, start="warm", output="push",
              kept=True, target=1.0),
-    Workload(name="1,000 stages, 3,000 instructions, cached", dockerfile=_WIDE, start="warm", output="cache",
-             target=1.0),
+    Workload(name="1,000 stages, 3,000 instructions, cached", dockerfile=copying_stages(1000), start="warm",
+             output="cache", target=1.0),
     Workload(name="100 COPY layers", dockerfile="FROM scratch\n" + "".join(f"COPY file{n} /\n" for n in range(100)),
              make=contexts.hundred_files, start="cold", target=0.3),
 )  # fmt: skip
