@@ -5,10 +5,11 @@ Imports nothing but click and the errors, so that `dockyard --version` is quick;
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import click
 
@@ -22,6 +23,9 @@ from builder.system.places import default_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_NEW_OBJECTS: Final = 50_000
+"""How many objects are made before Python looks for cycles among them, in place of 700."""
 
 
 class _Commands(LazyGroup):
@@ -97,7 +101,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> None:
     """The console script."""
     Interrupts().install()
-    sys.exit(run())
+    # Nearly all that is made on the way to the first step is code, which stays; and what is left at the end is not
+    # worth a last look. Both together are a seventh of the time of a build that finds everything in the cache.
+    gc.set_threshold(_NEW_OBJECTS)
+    code = run()
+    gc.freeze()
+    sys.exit(code)
 
 
 def _forget_stdout() -> None:
