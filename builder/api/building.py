@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from builder.api.attesting import admitted, attestation_sources, makes_index, worthwhile
+from builder.api.built import Built
 from builder.api.cacheimports import CacheLost, imported
 from builder.api.contexts import open_context
 from builder.api.destinations import open_destinations, open_registries
@@ -164,12 +165,9 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             *attestation_sources(options, witness, account, stream),
         )
         export = Export(
-            targets,
-            solution,
-            workspace,
+            Built(targets, solution, workspace, sources),
             stream,
             destinations,
-            sources=sources,
             signer=_signer(options),
             inline=_inline(options, targets, solution),
         )

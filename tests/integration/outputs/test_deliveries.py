@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.api.built import Built
 from builder.api.destinations import Destinations
 from builder.api.exporting import Export
 from builder.api.workspace import open_workspace
@@ -65,7 +66,7 @@ def export(workspace: Workspace, registry: Registry) -> Export:
     ]
     solution = Solution(targets=(), stacks=((), ()), cached=0, executed=0, remotes={})
     destinations = Destinations(outputs=(), daemons={}, pusher=registry, origins=Origins())
-    return Export(targets, solution, workspace, Stream(discard), destinations)
+    return Export(Built(targets, solution, workspace), Stream(discard), destinations)
 
 
 def test_every_name_is_pushed_with_the_whole_index(workspace: Workspace) -> None:
