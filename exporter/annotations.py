@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Level = Literal["manifest", "manifest-descriptor", "index", "index-descriptor"]
 
 _LEVELS: Final = frozenset(get_args(Level))
-_TARGET: Final = re.compile(r"([a-z-]+)(?:\[([^\]]+)\])?")
-_ATTRIBUTE: Final = re.compile(r"annotation(?:-([a-z-]+))?(?:\[([^\]]+)\])?\.(.+)", re.DOTALL)
+_TARGET: Final = r"([a-z-]+)(?:\[([^\]]+)\])?"
+_ATTRIBUTE: Final = r"annotation(?:-([a-z-]+))?(?:\[([^\]]+)\])?\.(.+)"
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ def parse_attribute(name: str, value: str) -> Annotation:
 
     Raises: InvalidOutput.
     """
-    matched = _ATTRIBUTE.fullmatch(name)
+    matched = re.fullmatch(_ATTRIBUTE, name, re.DOTALL)
     if matched is None:
         raise InvalidOutput(f"invalid annotation attribute {name!r}")
     level = matched[1] or "manifest"
@@ -58,7 +58,7 @@ def parse_annotation(name: str, value: str) -> tuple[Annotation, ...]:
         raise InvalidOutput(f'invalid annotation "{name}={value}", expected key=value')
     found = []
     for target in targets.split(","):
-        matched = _TARGET.fullmatch(target)
+        matched = re.fullmatch(_TARGET, target)
         if matched is None or matched[1] not in _LEVELS:
             raise InvalidOutput(f'unknown annotation type "{target}"')
         found.append(_annotation(matched[1], matched[2], key, value))

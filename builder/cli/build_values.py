@@ -23,7 +23,7 @@ _NETWORKS: Final = ("default", "none", "host")
 _MOUNT_SCOPE: Final = "DOCKYARD_CACHE_MOUNT_SCOPE"
 _SCOPES: Final = ("id", "platform", "shared")
 _ENTITLEMENTS: Final = frozenset({"network.host", "security.insecure"})
-_SSH: Final = re.compile(r"ssh://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:")
+_SSH: Final = r"ssh://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:"
 
 
 def assignments(flag: str, words: Iterable[str]) -> dict[str, str]:
@@ -142,7 +142,7 @@ def agent_words(words: tuple[str, ...], context: str, environ: Mapping[str, str]
     """`--ssh` words, with `default` among them where a repository is the context that needs it."""
     is_given = any(word.partition("=")[0] == "default" for word in words)
     has_agent = bool(environ.get("SSH_AUTH_SOCK"))
-    return (*words, "default") if _SSH.match(context) and has_agent and not is_given else words
+    return (*words, "default") if re.match(_SSH, context) and has_agent and not is_given else words
 
 
 def _pairs(flag: str, words: Iterable[str]) -> list[tuple[str, str | None]]:

@@ -24,8 +24,8 @@ _WHO: Final = {"u": _SETUID | 0o700, "g": _SETGID | 0o070, "o": 0o007, "a": _ALL
 _LETTERS: Final = {"r": 0o444, "w": 0o222, "x": _EXECUTE, "X": 0}
 _SHIFTS: Final = {"u": 6, "g": 3, "o": 0}
 
-_CLAUSE: Final = re.compile(r"([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)")
-_OPERATION: Final = re.compile(r"([-+=])([rwxXst]+|[ugo]|)")
+_CLAUSE: Final = r"([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)"
+_OPERATION: Final = r"([-+=])([rwxXst]+|[ugo]|)"
 
 
 class ChmodError(DockyardError):
@@ -46,7 +46,7 @@ class SymbolicMode:
         """Raises: ChmodError."""
         changes: list[_Change] = []
         for clause in text.split(","):
-            match = _CLAUSE.fullmatch(clause)
+            match = re.fullmatch(_CLAUSE, clause)
             if match is None:
                 raise ChmodError(f"invalid chmod parameter: '{text}': invalid syntax")
             changes.extend(_changes(match[1], match[2]))
@@ -85,7 +85,7 @@ def _changes(who: str, operations: str) -> list[_Change]:
     for letter in who:
         mask |= _WHO[letter]
     only_others = bool(who) and not set(who) - {"o"}
-    found = _OPERATION.findall(operations)
+    found = re.findall(_OPERATION, operations)
     return [_Change(mask or _ALL, operator, letters, only_others) for operator, letters in found]
 
 

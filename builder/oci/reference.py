@@ -22,7 +22,7 @@ _DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?",
     re.ASCII,
 )
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 
 
 class InvalidReference(DockyardError):
@@ -84,7 +84,7 @@ def parse_reference(text: str) -> Reference:
     valid = (
         _DOMAIN.fullmatch(domain)
         and all(_COMPONENT.fullmatch(component) for component in path.split("/"))
-        and (tag is None or _TAG.fullmatch(tag))
+        and (tag is None or re.fullmatch(_TAG, tag))
     )
     if not valid:
         raise InvalidReference(f"invalid reference format: {text!r}")

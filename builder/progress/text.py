@@ -9,22 +9,21 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ESCAPES: Final = re.compile(
-    r"""
+_ESCAPES: Final = r"""(?x)
     \x1b\[ [0-?]* [\x20-/]* [@-~]?              # CSI: colours, cursor
   | \x1b[\]PX^_] [^\x07\x1b]* (?:\x07|\x1b\\)?  # OSC, DCS, SOS, PM, APC: strings to the terminal
   | \x1b [\x20-/]* [0-~]?                       # all other escape sequences
-    """,
-    re.VERBOSE,
-)
+"""
 # C0 but for tab and newline, DEL, C1, and the marks that reorder text for the eye only.
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _LONGEST_LINE: Final = 64 << 10
 
 
 def printable(text: str) -> str:
     """`text` without control sequences; newlines and tabs stay."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text))
+    if text.isprintable():
+        return text
+    return re.sub(_CONTROLS, "", re.sub(_ESCAPES, "", text))
 
 
 def one_line(text: str) -> str:

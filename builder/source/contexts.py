@@ -17,7 +17,7 @@ from builder.source.errors import InvalidContext
 _LAYOUT: Final = "oci-layout://"
 _IMAGE: Final = "docker-image://"
 _TARGET: Final = "target:"
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 
 
 class DirectoryContext(msgspec.Struct, frozen=True):
@@ -73,6 +73,6 @@ def _parse_layout(name: str, text: str) -> LayoutContext:
     except InvalidDigest as error:
         raise InvalidContext(f"build context {name}: {error.message}") from error
     head, colon, tail = path.rpartition(":")
-    if colon and _TAG.fullmatch(tail) and not Path(path).exists():
+    if colon and re.fullmatch(_TAG, tail) and not Path(path).exists():
         return LayoutContext(Path(head), tail, digest)
     return LayoutContext(Path(path), "", digest)

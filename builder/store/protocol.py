@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from builder.store.tables import Labels
 
-_NAMELESS: Final = re.compile(r"(?:moby-dangling@)?sha256:[a-f0-9]{64}", re.ASCII)
+_NAMELESS: Final = r"(?:moby-dangling@)?sha256:[a-f0-9]{64}"
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_nameless(self) -> bool:
         """Whether the name only says the digest: engines, and Docker at a daemon, keep images without a name so."""
-        return _NAMELESS.fullmatch(self.name) is not None
+        return re.fullmatch(_NAMELESS, self.name) is not None
 
 
 class DocumentReader(Protocol):

@@ -7,10 +7,10 @@ from typing import Final
 
 from builder.system.errors import UsageError
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_SIZE: Final = r"(?ai)(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?"
 _UNITS: Final = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d*)?(?:h|m|s|ms|us|ns))+", re.ASCII)
-_PART: Final = re.compile(r"(\d+(?:\.\d*)?)(h|ms|m|s|us|ns)", re.ASCII)
+_DURATION: Final = r"(?a)(?:\d+(?:\.\d*)?(?:h|m|s|ms|us|ns))+"
+_PART: Final = r"(?a)(\d+(?:\.\d*)?)(h|ms|m|s|us|ns)"
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
@@ -19,7 +19,7 @@ def parse_size(where: str, word: str) -> int:
 
     `where` is the flag or key that says so. Raises: UsageError.
     """
-    matched = _SIZE.fullmatch(word.strip())
+    matched = re.fullmatch(_SIZE, word.strip())
     if matched is None:
         raise UsageError(f"{where}: invalid size: {word!r}", hint="sizes look like 64m or 1g")
     return int(float(matched[1]) * _UNITS[matched[2].lower()])
@@ -37,6 +37,6 @@ def parse_share(where: str, word: str, *, whole: int) -> int:
 
 def parse_duration(where: str, word: str) -> float:
     """Seconds of a duration such as `24h` or `1h30m`, as Go writes it. Raises: UsageError."""
-    if _DURATION.fullmatch(word.strip()) is None:
+    if re.fullmatch(_DURATION, word.strip()) is None:
         raise UsageError(f"{where} expects a duration (e.g., '24h')")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(word))
+    return sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_PART, word))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PLAIN_WORD: Final = re.compile(rf"""(?:[^{SPACES}'"]+|'[^']*'|"[^"]*")+""")
 _PLAIN_FLAG: Final = re.compile(rf"--[^{SPACES}'\"]+(?=[{SPACES}]|\Z)")
 _SPACE_RUN: Final = re.compile(f"[{SPACES}]*")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = "[\ud800-\udfff]"
 
 
 class ArgumentError(Exception):
@@ -79,7 +79,7 @@ def _decode_with_surrogates(text: str) -> list[object] | None:
         array = json.loads(text, parse_constant=_refuse)
     except ValueError:
         return None
-    return [_SURROGATE.sub("\ufffd", each) if isinstance(each, str) else None for each in array]
+    return [re.sub(_SURROGATE, "\ufffd", each) if isinstance(each, str) else None for each in array]
 
 
 def _refuse(constant: str) -> object:

@@ -19,9 +19,7 @@ from frontend.dockerfile.errors import DockerfileError, NotSupported
 _KNOWN: Final = ("syntax", "escape", "check")
 _DIRECTIVE: Final = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
 _SLASHED: Final = re.compile(r"//\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
-_OWN_FRONTEND: Final = re.compile(
-    r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?|dockerfile\.v0"
-)
+_OWN_FRONTEND: Final = r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?|dockerfile\.v0"
 
 
 class Directives(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +64,7 @@ def read_directives(source: SourceFile, lines: list[str]) -> Directives:
 def require_own_frontend(frontend: str, location: Location | None) -> None:
     """Raises: NotSupported when `frontend` names another frontend than this one."""
     reference = frontend.split(maxsplit=1)[0] if frontend.strip() else ""
-    if reference and not _OWN_FRONTEND.fullmatch(reference):
+    if reference and not re.fullmatch(_OWN_FRONTEND, reference):
         raise NotSupported(
             f"frontend image {reference} is not supported",
             location=location,

@@ -22,7 +22,7 @@ _UNITS: Final = {
     "m": 60 * _SECOND,
     "h": 3600 * _SECOND,
 }
-_PART: Final = re.compile(r"(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))([^0-9.]*)")
+_PART: Final = r"(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))([^0-9.]*)"
 _MAX: Final = 2**63 - 1
 _DIGITS: Final = 19
 
@@ -36,9 +36,10 @@ def read_duration(text: str) -> int:
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if rest == "0":
         return 0
+    pattern = re.compile(_PART)
     total = position = 0
     while position < len(rest) or not rest:
-        matched = _PART.match(rest, position)
+        matched = pattern.match(rest, position)
         if matched is None:
             raise InvalidDuration(f"time: invalid duration {quote(text)}")
         total += _part(matched, text)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from builder.graph import Git
 from builder.system.quoting import quote
 
-_HEX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
+_HEX: Final = r"[0-9a-fA-F]{1,64}"
 _BOOLEANS: Final = {
     **dict.fromkeys(("", "1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
@@ -95,7 +95,7 @@ def _agreed(key: str, queried: str, fragment: str) -> str:
 def _checksum(values: dict[str, str], flag: str) -> str:
     queried = values.get("commit") or values.get("checksum") or ""
     for text in (queried, flag):
-        if text and not _HEX.fullmatch(text):
+        if text and not re.fullmatch(_HEX, text):
             raise InvalidGitSource(f"invalid checksum {text} for Git URL, expected hex commit hash")
     if queried and flag and queried != flag:
         raise InvalidGitSource(f"checksum mismatch {quote(queried)} != {quote(flag)}")

@@ -14,12 +14,10 @@ import msgspec
 from frontend.dockerfile.characters import SPACES
 
 # Blanks behind `<<` do not end the word.
-_WORD: Final = re.compile(
-    rf"""(?:[^{SPACES}'"\\<]+|<<-?[{SPACES}]+|<|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+"""
-)
-_MARKER: Final = re.compile(rf"(\d*)<<(-?)[{SPACES}]*([^<{SPACES}][^<]*)")
-_TABS: Final = re.compile(r"^\t+", re.MULTILINE)
-_QUOTES: Final = re.compile(r"""\\([\s\S])|"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'""")
+_WORD: Final = rf"""(?:[^{SPACES}'"\\<]+|<<-?[{SPACES}]+|<|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+"""
+_MARKER: Final = rf"(\d*)<<(-?)[{SPACES}]*([^<{SPACES}][^<]*)"
+_TABS: Final = r"(?m)^\t+"
+_QUOTES: Final = r"""\\([\s\S])|"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'"""
 
 
 class Heredoc(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +32,7 @@ class Heredoc(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def body(self) -> str:
         """The content, without the tabs in front of its lines where those are for the reader only."""
-        return _TABS.sub("", self.content) if self.chomp else self.content
+        return re.sub(_TABS, "", self.content) if self.chomp else self.content
 
 
 def find_markers(line: str) -> list[Heredoc]:
@@ -42,12 +40,13 @@ def find_markers(line: str) -> list[Heredoc]:
     if "<<" not in line:
         return []
     markers: list[Heredoc] = []
+    words = re.compile(_WORD)
     position = 0
     while position < len(line):
         if line[position] in SPACES:
             position += 1
             continue
-        word = _WORD.match(line, position)
+        word = words.match(line, position)
         if word is None:
             # A quote that nobody closes: not shell syntax, so there are no heredocs either.
             return []
@@ -59,10 +58,12 @@ def find_markers(line: str) -> list[Heredoc]:
 
 def parse_marker(word: str) -> Heredoc | None:
     """The heredoc that `word` announces, if it is nothing but a marker."""
-    matched = _MARKER.fullmatch(word)
-    if matched is None or _WORD.fullmatch(word) is None:
+    if "<<" not in word:
         return None
-    name = _QUOTES.sub(lambda quoted: quoted[1] or quoted[2] or quoted[3] or "", matched[3])
+    matched = re.fullmatch(_MARKER, word)
+    if matched is None or re.fullmatch(_WORD, word) is None:
+        return None
+    name = re.sub(_QUOTES, lambda quoted: quoted[1] or quoted[2] or quoted[3] or "", matched[3])
     if not name:
         return None
     return Heredoc(

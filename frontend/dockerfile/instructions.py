@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Statement], tree.Instruction]
 
-_STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*", re.ASCII)
+_STAGE_NAME: Final = r"[a-z][a-z0-9_.-]*"
 _NETWORKS: Final[Mapping[str, Network]] = {"default": "default", "none": "none", "host": "host"}
 _SECURITY: Final[Mapping[str, Security]] = {"sandbox": "sandbox", "insecure": "insecure"}
 _TRANSFER_FLAGS: Final[Mapping[str, FlagKind]] = {
@@ -47,8 +47,8 @@ _RUN_FLAGS: Final[Mapping[str, FlagKind]] = {
 _HEALTHCHECK_FLAGS: Final[Mapping[str, FlagKind]] = dict.fromkeys(
     ("interval", "retries", "start-interval", "start-period", "timeout"), "string"
 )
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_SPACE: Final = re.compile(f"[{SPACES}]")
+_INTEGER: Final = r"[+-]?[0-9]+"
+_SPACE: Final = f"[{SPACES}]"
 _MAX_RETRIES: Final = 2**31 - 1
 _NO_TRIGGERS: Final = ("FROM", "MAINTAINER")
 
@@ -95,7 +95,7 @@ def _from(statement: Statement) -> tree.From:
         raise StatementError("FROM requires either one or three arguments")
     written = words[2] if len(words) == 3 else ""
     name = written.lower()
-    if name and not _STAGE_NAME.fullmatch(name):
+    if name and not re.fullmatch(_STAGE_NAME, name):
         raise StatementError(
             f"invalid name for build stage: {quote(written)}, "
             "name can't start with a number or contain symbols"
@@ -293,7 +293,7 @@ def _maintainer(statement: Statement) -> tree.Maintainer:
 
 def _healthcheck(statement: Statement) -> tree.Healthcheck:
     statement.require_arguments(statement.rest)
-    kind, _, behind = _SPACE.sub(" ", statement.rest, count=1).partition(" ")
+    kind, _, behind = re.sub(_SPACE, " ", statement.rest, count=1).partition(" ")
     if kind.upper() == "NONE":
         if behind.strip():
             raise StatementError("HEALTHCHECK NONE takes no arguments")
@@ -333,7 +333,7 @@ def _duration(flags: Mapping[str, str], name: str) -> int:
 def _retries(text: str) -> int:
     if not text:
         return 0
-    if not _INTEGER.fullmatch(text):
+    if not re.fullmatch(_INTEGER, text):
         raise StatementError(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax")
     if len(text) > 11 or not -_MAX_RETRIES <= int(text) <= _MAX_RETRIES:
         raise StatementError(f"strconv.ParseInt: parsing {quote(text)}: value out of range")

@@ -27,7 +27,7 @@ MAX_FILE: Final = 16 << 20
 
 MAX_LINE: Final = 65535
 _BOM: Final = b"\xef\xbb\xbf"
-_FLAGS: Final = re.compile(rf"(?:--[^{BLANKS}]*[{BLANKS}]+)*")
+_FLAGS: Final = rf"(?:--[^{BLANKS}]*[{BLANKS}]+)*"
 _WITH_HEREDOCS: Final = frozenset({"run", "copy", "add"})
 
 
@@ -162,5 +162,5 @@ def _can_have_heredocs(text: str) -> bool:
 
 
 def _skip_flags(text: str) -> int:
-    matched = _FLAGS.match(text)
+    matched = re.match(_FLAGS, text)
     return matched.end() if matched else 0

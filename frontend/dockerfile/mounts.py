@@ -40,8 +40,8 @@ _KEYS: Final = (
     "type", "from", "source", "target", "ro", "rw", "required", "size", "id", "sharing", "mode", "uid", "gid",
     "env", *_SPELLINGS,
 )  # fmt: skip
-_FIELD: Final = re.compile(r'"(?:[^"]|"")*"(?=,|\Z)|[^,"][^,]*|(?=,|\Z)')
-_SIZE: Final = re.compile(r"(\d{1,18}(?:\.\d{1,9})?) ?(?:([kmgtp])i?)?b?", re.ASCII | re.IGNORECASE)
+_FIELD: Final = r'"(?:[^"]|"")*"(?=,|\Z)|[^,"][^,]*|(?=,|\Z)'
+_SIZE: Final = r"(?ai)(\d{1,18}(?:\.\d{1,9})?) ?(?:([kmgtp])i?)?b?"
 _UNITS: Final = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 _MAX_NUMBER: Final = 2**32 - 1
 _MAX_SIZE: Final = 2**63 - 1
@@ -101,10 +101,11 @@ def read_mount(text: str, expand: Callable[[str], str]) -> Mount:
 def _split(text: str) -> list[str]:
     if not text:
         raise InvalidMount("failed to parse csv mounts: EOF")
+    pattern = re.compile(_FIELD)
     fields: list[str] = []
     position = 0
     while position <= len(text):
-        matched = _FIELD.match(text, position)
+        matched = pattern.match(text, position)
         if matched is None:
             raise InvalidMount(f"failed to parse csv mounts: a quote in {quote(text)} does not end the field")
         field = matched[0]
@@ -181,7 +182,7 @@ def _number(key: str, value: str) -> int:
 
 
 def _size(value: str) -> int:
-    matched = _SIZE.fullmatch(value)
+    matched = re.fullmatch(_SIZE, value)
     size = int(float(matched[1]) * _UNITS[(matched[2] or "").lower()]) if matched else -1
     if not 0 <= size <= _MAX_SIZE:
         raise InvalidMount(f"invalid value for size: {value}")

@@ -7,10 +7,10 @@ from typing import Final
 
 from builder.graph import Owner
 
-_NUMBER: Final = re.compile(r"\+?[0-9]+", re.ASCII)
-_OCTAL: Final = re.compile(r"[0-7]{1,32}", re.ASCII)
+_NUMBER: Final = r"\+?[0-9]+"
+_OCTAL: Final = r"[0-7]{1,32}"
 _SYMBOLIC_CLAUSE: Final = r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+"
-_SYMBOLIC: Final = re.compile(rf"{_SYMBOLIC_CLAUSE}(?:,{_SYMBOLIC_CLAUSE})*")
+_SYMBOLIC: Final = rf"{_SYMBOLIC_CLAUSE}(?:,{_SYMBOLIC_CLAUSE})*"
 _MAX_MODE: Final = 0o7777
 _MAX_ID: Final = (1 << 32) - 2
 
@@ -32,7 +32,7 @@ def read_owner(text: str) -> Owner:
 def _read_id(text: str) -> int | str:
     if text in ("", "root"):
         return 0
-    if not _NUMBER.fullmatch(text):
+    if not re.fullmatch(_NUMBER, text):
         return text
     if len(text) > len(str(_MAX_ID)) or int(text) > _MAX_ID:
         raise InvalidOwnership(f"invalid user or group id {text}: it should be at most {_MAX_ID}")
@@ -52,11 +52,11 @@ def read_mode(text: str) -> int | str | None:
     if not text:
         return None
     if text[0].isdecimal():
-        if _OCTAL.fullmatch(text) and int(text, 8) <= _MAX_MODE:
+        if re.fullmatch(_OCTAL, text) and int(text, 8) <= _MAX_MODE:
             return int(text, 8)
         raise InvalidOwnership(
             f"invalid chmod parameter: '{text}'. it should be octal string and between 0 and 07777"
         )
-    if not _SYMBOLIC.fullmatch(text):
+    if not re.fullmatch(_SYMBOLIC, text):
         raise InvalidOwnership(f"invalid chmod parameter: '{text}': invalid syntax")
     return text

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from builder.graph import Location
 
 SCRATCH: Final = "scratch"
-_INDEX: Final = re.compile(r"[+-]?[0-9]{1,9}")
+_INDEX: Final = r"[+-]?[0-9]{1,9}"
 
 
 class Source(NamedTuple):
@@ -233,7 +233,7 @@ def find_source(copy: Copy, names: Mapping[str, int], *, stages: int, escape: st
             "global scope as a workaround",
             location=copy.location,
         )
-    if not _INDEX.fullmatch(source):
+    if not re.fullmatch(_INDEX, source):
         index = names.get(source.lower())
         if index is None and source != SCRATCH:
             _check_reference(source, copy.location)
@@ -247,7 +247,7 @@ def _find_target(target: str, dockerfile: Dockerfile, names: Mapping[str, int]) 
     if not target:
         return len(dockerfile.stages) - 1
     index = names.get(target.lower())
-    if index is None and _INDEX.fullmatch(target) and 0 <= int(target) < len(dockerfile.stages):
+    if index is None and re.fullmatch(_INDEX, target) and 0 <= int(target) < len(dockerfile.stages):
         # BuildKit knows names only; no name begins with a digit.
         index = int(target)
     if index is None:

@@ -8,7 +8,7 @@ from typing import Final
 from builder.system.quoting import quote
 
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
-_RANGE: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_RANGE: Final = r"([0-9]{1,9})(?:-([0-9]{1,9}))?"
 _MAX_PORT: Final = 65535
 
 
@@ -35,7 +35,7 @@ def read_ports(word: str) -> list[str]:
 
 
 def _read_range(text: str, what: str) -> range:
-    matched = _RANGE.fullmatch(text)
+    matched = re.fullmatch(_RANGE, text)
     if matched:
         first, last = int(matched[1]), int(matched[2] or matched[1])
         if first <= last <= _MAX_PORT:

@@ -30,7 +30,7 @@ NOT_IN_ENVIRONMENT: Final = frozenset({SCAN_CONTEXT, SCAN_STAGE})
 
 _PROXIES: Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
 _CONTEXT: Final = "context"
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_INTEGER: Final = r"[+-]?[0-9]{1,18}"
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ def read_epoch(
     if not text:
         return None
     location = None if EPOCH_ARGUMENT in build_args else _declaration(dockerfile, EPOCH_ARGUMENT)
-    if _INTEGER.fullmatch(text):
+    if re.fullmatch(_INTEGER, text):
         seconds: int | None = int(text)
     else:
         seconds = context if text == _CONTEXT else named(text, location)

@@ -13,11 +13,11 @@ _NAMES: Final = (
     | {f"RTMIN+{n}" for n in range(1, 16)}
     | {f"RTMAX-{n}" for n in range(1, 15)}
 )
-_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER: Final = r"[+-]?[0-9]{1,18}"
 
 
 def is_signal(text: str) -> bool:
     """Whether `text` is a number other than 0, or a name, with or without `SIG`, in any case."""
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(_NUMBER, text):
         return int(text) != 0
     return text.upper().removeprefix("SIG") in _NAMES

@@ -7,7 +7,7 @@ which is nearly all of them, and the grammar for everything. Columns count from 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 import msgspec
@@ -97,28 +97,34 @@ Part: TypeAlias = Text | Escaped | SingleQuoted | DoubleQuoted | Variable | Cond
 
 _NAME: Final = r"(?:\d+|[@*#?$!-]|\w+)"
 _VARIABLE: Final = rf"\$(?P<name>{_NAME})|\$\{{(?P<braced>{_NAME})\}}|(?P<dollar>\$(?![\w@*#?$!{{-]))"
-_OPERAND: Final = {
-    escape: re.compile(rf"(?:[^$'\"{re.escape(escape)}}}]+|\$(?:{_NAME}|\{{{_NAME}\}}))*\}}")
-    for escape in ("\\", "`")
-}
 _FORM: Final = rf"(?P<form>\$\{{{_NAME}(?::?[-+?]|##?|%%?))"
-_QUOTED: Final = {
-    escape: re.compile(
-        rf"(?P<text>[^$\"{re.escape(escape)}]+)|{_VARIABLE}|{_FORM}"
-        rf"|(?P<quoted_escape>{re.escape(escape)}[\"${re.escape(escape)}]?)"
-    )
-    for escape in ("\\", "`")
-}
-_PLAIN: Final = {
-    escape: re.compile(
+_OPENING: Final = rf"\$\{{({_NAME}|)([\s\S]?)([\s\S]?)"
+
+
+@cache
+def _plain(escape: str) -> re.Pattern[str]:
+    """What may stand outside of quotes."""
+    return re.compile(
         rf"(?P<text>[^$'\"{re.escape(escape)}]+)|{_VARIABLE}|{_FORM}"
         rf"|(?P<escaped>(?:{re.escape(escape)}[\s\S]?)+)"
         r"|'(?P<single>[^']*)'"
         r"|(?P<double>\")"
     )
-    for escape in ("\\", "`")
-}
-_OPENING: Final = re.compile(rf"\$\{{({_NAME}|)([\s\S]?)([\s\S]?)")
+
+
+@cache
+def _quoted(escape: str) -> re.Pattern[str]:
+    """What may stand in double quotes."""
+    return re.compile(
+        rf"(?P<text>[^$\"{re.escape(escape)}]+)|{_VARIABLE}|{_FORM}"
+        rf"|(?P<quoted_escape>{re.escape(escape)}[\"${re.escape(escape)}]?)"
+    )
+
+
+@cache
+def _operand(escape: str) -> re.Pattern[str]:
+    """What may stand in the braces of a form, up to their end."""
+    return re.compile(rf"(?:[^$'\"{re.escape(escape)}}}]+|\$(?:{_NAME}|\{{{_NAME}\}}))*\}}")
 
 
 @lru_cache(maxsize=1024)
@@ -133,7 +139,7 @@ def read_word(text: str, escape: str) -> tuple[Part, ...]:
 
 def _read_plain(text: str, escape: str) -> tuple[Part, ...] | None:
     """The parts of a word with plain braces; None for any other, and for one that is broken."""
-    parts, end = _scan(text, 0, escape, _PLAIN[escape])
+    parts, end = _scan(text, 0, escape, _plain(escape))
     return parts if end == len(text) else None
 
 
@@ -143,16 +149,16 @@ def _scan(text: str, position: int, escape: str, pattern: re.Pattern[str]) -> tu
     while matched := pattern.match(text, position):
         column, position = position, matched.end()
         if matched.lastgroup == "double":
-            quoted, position = _scan(text, position, escape, _QUOTED[escape])
+            quoted, position = _scan(text, position, escape, _quoted(escape))
             if not text.startswith('"', position):
                 return (), column
             parts.append(DoubleQuoted(quoted, column))
             position += 1
         elif matched.lastgroup == "form":
-            operand = _OPERAND[escape].match(text, position)
+            operand = _operand(escape).match(text, position)
             if operand is None:
                 return (), column
-            inner, _ = _scan(text[: operand.end() - 1], position, escape, _PLAIN[escape])
+            inner, _ = _scan(text[: operand.end() - 1], position, escape, _plain(escape))
             parts.append(_form(matched["form"], inner, column))
             position = operand.end()
         else:
@@ -161,7 +167,7 @@ def _scan(text: str, position: int, escape: str, pattern: re.Pattern[str]) -> tu
 
 
 def _form(opening: str, operand: tuple[Part, ...], column: int) -> Part:
-    matched = _OPENING.match(opening)
+    matched = re.match(_OPENING, opening)
     assert matched is not None
     name, operator = matched[1], matched[2] + matched[3]
     kind = Trim if operator[0] in "#%" else Conditional
@@ -225,7 +231,7 @@ def _rule_part(tree: Tree[Token], depth: int) -> Part:
     column = getattr(opening, "start_pos", 0)
     if tree.data == "double_quoted":
         return DoubleQuoted(_parts(operands, depth), column)
-    matched = _OPENING.match(str(opening))
+    matched = re.match(_OPENING, str(opening))
     name, operator = (matched[1], matched[2] + matched[3]) if matched else ("", "")
     # Between pattern and replacement stands the slash, a bare token.
     words = [_parts(operand.children, depth) for operand in operands if hasattr(operand, "children")]
@@ -252,7 +258,7 @@ def _broken_form(text: str, position: int) -> tuple[str, bool]:
     """What is wrong at `position`, and whether reading it comes to the end of the text."""
     if text.startswith("'", position):
         return "unexpected end of statement while looking for matching single-quote", True
-    matched = _OPENING.match(text, position)
+    matched = re.compile(_OPENING).match(text, position)
     if matched is None:
         return "unexpected end of statement while looking for matching double-quote", True
     name, operator, second = matched.groups()

@@ -11,7 +11,7 @@ from builder.system.errors import UsageError
 
 NAMESPACE: Final = "default"
 _SCHEME: Final = "unix://"
-_NAMESPACE: Final = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*", re.ASCII)
+_NAMESPACE: Final = r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*"
 _LONGEST_NAMESPACE: Final = 76
 
 
@@ -39,7 +39,7 @@ def parse_address(text: str, namespace: str = NAMESPACE) -> Address:
             f"containerd's address must be a socket, not {text!r}",
             hint="it looks like unix:///run/containerd/containerd.sock",
         )
-    if len(namespace) > _LONGEST_NAMESPACE or not _NAMESPACE.fullmatch(namespace):
+    if len(namespace) > _LONGEST_NAMESPACE or not re.fullmatch(_NAMESPACE, namespace):
         raise UsageError(
             f"invalid containerd namespace {namespace!r}",
             hint="letters and digits, with single dots, dashes or underscores between them",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from builder.store.layout.files import Files
 
 _MAX_IMAGES: Final = 1000
-_BLOB_PATH: Final = re.compile(r"blobs/sha256/([a-f0-9]{64})", re.ASCII)
+_BLOB_PATH: Final = r"blobs/sha256/([a-f0-9]{64})"
 _COMPRESSIONS: Final = ((b"\x1f\x8b", ".gzip"), (b"\x28\xb5\x2f\xfd", ".zstd"))
 
 
@@ -101,7 +101,7 @@ def _layer(files: Files, path: str) -> Descriptor:
 
 def _layer_digest(files: Files, path: str) -> Digest:
     # A name like this is a claim like any other digest: checked when the blob is copied.
-    if (claimed := _BLOB_PATH.fullmatch(path)) is not None:
+    if (claimed := re.fullmatch(_BLOB_PATH, path)) is not None:
         return Digest(f"sha256:{claimed[1]}")
     with files.open(path) as stream:
         return digest_stream(stream)

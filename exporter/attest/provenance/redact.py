@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_USER: Final = re.compile(r"(://)[^/?#\s\"'<>]*@")
+_USER: Final = r"(://)[^/?#\s\"'<>]*@"
 _MASK: Final = r"\1xxxxx@"
 
 
 def redacted(text: str) -> str:
     """`text` with the user, and the password, of every URL in it replaced by `xxxxx`."""
-    return _USER.sub(_MASK, text) if "://" in text else text
+    return re.sub(_USER, _MASK, text) if "://" in text else text
 
 
 def redacted_tree(value: object) -> object:

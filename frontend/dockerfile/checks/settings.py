@@ -23,7 +23,7 @@ _TRUTHS: Final = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
-_COMMENT: Final = re.compile(r"check\s*=\s*(\S+)", re.IGNORECASE)
+_COMMENT: Final = r"(?i)check\s*=\s*(\S+)"
 
 
 class InvalidCheckOption(Exception):
@@ -47,7 +47,7 @@ class CheckSettings(msgspec.Struct, frozen=True, kw_only=True):
         """These settings and what the comments of one instruction add; text that is wrong adds nothing."""
         merged = self
         for comment in comments:
-            matched = _COMMENT.match(comment)
+            matched = re.match(_COMMENT, comment)
             if matched is None:
                 continue
             try:
