@@ -51,6 +51,7 @@ _MOST_ROWS: Final = 1_000_000
 _SETTLED_NS: Final = 100_000_000
 _BATCH: Final = 500
 _READERS: Final = 4
+_SMALL: Final = 64 << 10
 
 _STAT: Final = Struct("=QQqqq")
 _Stat = bytes
@@ -112,7 +113,9 @@ class FileDigests:
         if node.content is None:
             raise ValueError(f"no content to digest at {node.entry.path!r}")
         with node.content.open() as stream:
-            digest = digest_stream(stream)
+            # Room for the largest piece that may come would cost a small file more than its bytes do.
+            small = node.entry.size < _SMALL
+            digest = Digest.of(stream.read(_SMALL)) if small else digest_stream(stream)
         if stat is not None:
             self._remember(stat, digest)
         return digest

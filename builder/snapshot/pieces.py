@@ -8,7 +8,6 @@ compressor was given, except the block itself, which whoever asks compares with 
 from __future__ import annotations
 
 import threading
-import zlib
 from contextlib import ExitStack, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
@@ -23,19 +22,20 @@ if TYPE_CHECKING:
     from builder.snapshot.layerdb import LayerID, LayerTable
     from builder.store.protocol import BlobReader
 
-# One more whenever the same block and window give other bytes, besides the versions of the libraries.
-_RULES: Final = b"1"
+# One more whenever the same block gives other bytes, besides the versions of the libraries.
+_RULES: Final = b"2"
 
 
 class Pieces:
     """The pieces known while one layer is written; use in a `with` block. Safe to share between threads."""
 
     def __init__(self, table: LayerTable, content: BlobReader) -> None:
+        from deflate import __version__ as deflate_version
         from isal import ISAL_VERSION
 
         self._table = table
         self._content = content
-        self._maker = b"%b %b %b" % (_RULES, zlib.ZLIB_RUNTIME_VERSION.encode(), ISAL_VERSION.encode())
+        self._maker = b"%b %b %b" % (_RULES, deflate_version.encode(), ISAL_VERSION.encode())
         self._noted: list[Piece] = []
         self._open: dict[Digest, BinaryIO | None] = {}
         self._stack = ExitStack()
@@ -49,9 +49,9 @@ class Pieces:
     ) -> None:
         self._stack.close()
 
-    def key(self, level: bytes, *, crc: int, length: int, window: bytes) -> bytes:
-        """Names the block with this CRC-32 and length behind `window`, as this compressor makes it."""
-        return sha256(b"%b %b %d %d\n%b" % (self._maker, level, crc, length, window)).digest()
+    def key(self, level: bytes, *, crc: int, length: int) -> bytes:
+        """Names the block with this CRC-32 and length, as this compressor makes it."""
+        return sha256(b"%b %b %d %d" % (self._maker, level, crc, length)).digest()
 
     def find(self, key: bytes) -> bytes | None:
         """What stands where a piece was written; None when it is not known, or its blob is gone.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -46,6 +46,7 @@ class Ingest:
         self._accept = accept
         self._sha256 = hashlib.sha256()
         self._size = 0
+        self._on_its_way = 0
         self._file: BinaryIO = open(path, "xb", buffering=CHUNK)  # noqa: SIM115, PTH123 - closed by close()
 
     def write(self, chunk: bytes | memoryview, /) -> int:
@@ -55,7 +56,18 @@ class Ingest:
         self._sha256.update(chunk)
         length = chunk.nbytes if isinstance(chunk, memoryview) else len(chunk)
         self._size += length
+        if self._size - self._on_its_way >= _WRITEBACK:
+            self._begin_writeback()
         return length
+
+    def _begin_writeback(self) -> None:
+        """Lets the disk work while the rest of a large blob is still being made."""
+        from builder.system.linux import start_writeback
+
+        # Some file systems cannot; they lose the head start only.
+        with suppress(OSError):
+            start_writeback(self._file.fileno(), self._on_its_way, self._size - self._on_its_way)
+        self._on_its_way = self._size
 
     def commit(
         self, *, expected: Digest | None = None, size: int | None = None, labels: Labels | None = None
@@ -128,3 +140,4 @@ def sync_directory(path: Path) -> None:
 
 
 _SEPARATOR: Final = "."
+_WRITEBACK: Final = 8 << 20
