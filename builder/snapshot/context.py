@@ -77,10 +77,14 @@ class ContextView:
     def _listed(self, path: str) -> Iterator[tuple[Node, int]]:
         """All that is in a directory and might be visible, with its level."""
         above = self._directory_level(path)
-        for name in self._directory.names(path):
-            child = join(path, name)
-            level = self._patterns.level(child, above)
-            node = self._node(child) if self._may_exist(child, level) else None
+        prefix = f"{path}/" if path else ""
+        levels = {
+            name: level
+            for name in self._directory.names(path)
+            if self._may_exist(child := prefix + name, level := self._patterns.level(child, above))
+        }
+        for (name, level), status in zip(levels.items(), self._directory.lstats(path, levels), strict=True):
+            node = None if status is None else self._node_of(prefix + name, status)
             if node is not None:
                 yield node, level
 
@@ -120,6 +124,14 @@ class ContextView:
     def _node(self, path: str) -> Node | None:
         try:
             status = self._directory.lstat(path)
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise
+        return self._node_of(path, status)
+
+    def _node_of(self, path: str, status: os.stat_result) -> Node | None:
+        try:
             node = node_of(self._directory, path, status)
         except OSError as error:
             if error.errno in _ABSENT:

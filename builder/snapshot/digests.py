@@ -13,18 +13,21 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from hashlib import sha256
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from builder.oci.digest import Digest, digest_stream
+from builder.snapshot.disk import DiskContent
 from builder.snapshot.errors import SnapshotError
+from builder.snapshot.links import unmarked
 from builder.store.database import Schema
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Container, Iterable
 
-    from builder.snapshot.entry import Node
+    from builder.snapshot.entry import Content, Node
     from builder.store.database import Database
 
 SCHEMA: Final = Schema(
@@ -55,7 +58,7 @@ _SMALL: Final = 64 << 10
 
 _STAT: Final = Struct("=QQqqq")
 _Stat = bytes
-"""Device, inode, size, mtime and ctime of a file, packed: there may be hundreds of thousands."""
+"""The stamp of a file: device, inode, size, mtime and ctime."""
 
 
 class FileDigests:
@@ -85,7 +88,7 @@ class FileDigests:
         for device, numbers in inodes.items():
             for start in range(0, len(numbers), _BATCH):
                 self._used(files, self._load(device, numbers[start : start + _BATCH]))
-        unknown = [node for stat, node in files.items() if stat not in self._known]
+        unknown = [(stat, node) for stat, node in files.items() if stat not in self._known]
         readers = [
             threading.Thread(target=self._read, args=(unknown[start::_READERS],), name="dockyard-digests")
             for start in range(min(_READERS, len(unknown)))
@@ -95,10 +98,11 @@ class FileDigests:
         for reader in readers:
             reader.join()
 
-    def _read(self, nodes: Iterable[Node]) -> None:
-        for node in nodes:
+    def _read(self, files: Iterable[tuple[_Stat, Node]]) -> None:
+        for stat, node in files:
+            assert node.content is not None
             with suppress(OSError, SnapshotError):
-                self.of(node)
+                self._remember(stat, _read_and_digest(node.content, node.entry.size))
 
     def of(self, node: Node) -> Digest:
         """The digest of a regular file's content, read only if it is not known.
@@ -112,13 +116,10 @@ class FileDigests:
             return _digest(known)
         if node.content is None:
             raise ValueError(f"no content to digest at {node.entry.path!r}")
-        with node.content.open() as stream:
-            # Room for the largest piece that may come would cost a small file more than its bytes do.
-            small = node.entry.size < _SMALL
-            digest = Digest.of(stream.read(_SMALL)) if small else digest_stream(stream)
+        raw = _read_and_digest(node.content, node.entry.size)
         if stat is not None:
-            self._remember(stat, digest)
-        return digest
+            self._remember(stat, raw)
+        return _digest(raw)
 
     def save(self) -> None:
         """Writes what was learnt to the database."""
@@ -165,8 +166,8 @@ class FileDigests:
         with self._lock:
             self._fresh.update(stat for stat, day in rows if day <= known and stat in files)
 
-    def _remember(self, stat: _Stat, digest: Digest) -> None:
-        self._known[stat] = bytes.fromhex(digest.hex)
+    def _remember(self, stat: _Stat, digest: bytes) -> None:
+        self._known[stat] = digest
         if time.time_ns() - _STAT.unpack(stat)[4] > _SETTLED_NS:
             with self._lock:
                 self._fresh.add(stat)
@@ -183,15 +184,18 @@ def _sweep(cursor: sqlite3.Cursor, today: int, most: int) -> None:
         )
 
 
+def _read_and_digest(content: Content, size: int) -> bytes:
+    if size < _SMALL:
+        return sha256(content.read(_SMALL)).digest()
+    with content.open() as stream:
+        return bytes.fromhex(digest_stream(stream).hex)
+
+
 def _digest(raw: bytes) -> Digest:
     return Digest(f"sha256:{raw.hex()}")
 
 
 def _stat(node: Node) -> _Stat | None:
     """The identity of a file on disk; None for content that has no inode."""
-    if node.content is None:
-        return None
-    identity = node.content.identity
-    if len(identity) == 5 and isinstance(identity[0], int):
-        return _STAT.pack(*identity)
-    return None
+    content = unmarked(node.content)
+    return content.stamp if isinstance(content, DiskContent) else None

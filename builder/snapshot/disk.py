@@ -20,6 +20,7 @@ from builder.snapshot.errors import ContentChanged, PathNotFound, UnsafePath
 from builder.system.linux import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, open_beneath
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -128,6 +129,12 @@ class Directory:
             parent, name = self._locate(path)
             return os.stat(name, dir_fd=parent, follow_symlinks=False)
 
+    def lstats(self, path: str, names: Iterable[str]) -> list[os.stat_result | None]:
+        """What stands at each of `names` in the directory `path`; None where nothing does any more."""
+        with self._lock:
+            parent, _ = self._locate(f"{path}/-" if path else "-")
+            return [_lstat(name, parent) for name in names]
+
     def readlink(self, path: str) -> str:
         """The target of the link at `path`, as it is stored."""
         with self._lock:
@@ -198,6 +205,26 @@ class Directory:
             raise self._changed(path)
         return opened
 
+    def read_same(self, path: str, stamp: bytes, limit: int) -> bytes:
+        """The first `limit` bytes of the file at `path` if it is still the one of `stamp`.
+
+        Raises: ContentChanged.
+        """
+        try:
+            with self._lock:
+                parent, name = self._locate(path)
+                fd = os.open(name, _OPEN_FILE, dir_fd=parent)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, *_REFUSED):
+                raise self._changed(path) from error
+            raise
+        try:
+            if stamp_of(os.fstat(fd)) != stamp:
+                raise self._changed(path)
+            return os.read(fd, limit)
+        finally:
+            os.close(fd)
+
     def _open(self, path: str) -> io.FileIO:
         with self._lock:
             parent, name = self._locate(path)
@@ -242,22 +269,26 @@ class Directory:
 class DiskContent:
     """The content of a file on disk, as it was when it was listed."""
 
-    __slots__ = ("_directory", "_identity", "_path")
+    __slots__ = ("_directory", "_path", "stamp")
 
-    def __init__(self, directory: Directory, path: str, identity: Identity) -> None:
+    def __init__(self, directory: Directory, path: str, stamp: bytes) -> None:
+        """`stamp` is what `stamp_of` made of the file."""
         self._directory = directory
         self._path = path
-        # Packed, because there may be hundreds of thousands of files, and each number is an object.
-        self._identity = _IDENTITY.pack(*identity)
+        self.stamp = stamp
 
     @property
     def identity(self) -> Identity:
         """The same numbers as long as the bytes are the same."""
-        return _IDENTITY.unpack(self._identity)
+        return identity_in(self.stamp)
 
     def open(self) -> BinaryIO:
         """The bytes, unbuffered; the caller closes. Raises: ContentChanged, OSError."""
         return self._directory.open_same(self._path, self.identity)
+
+    def read(self, limit: int) -> bytes:
+        """The first `limit` bytes. Raises: ContentChanged, OSError."""
+        return self._directory.read_same(self._path, self.stamp, limit)
 
 
 class InlineContent:
@@ -277,6 +308,17 @@ class InlineContent:
         """The bytes; the caller closes."""
         return io.BytesIO(self._content)
 
+    def read(self, limit: int) -> bytes:
+        """The first `limit` bytes."""
+        return self._content[:limit]
+
+
+def _lstat(name: str, parent: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
 
 def _place(fd: int) -> tuple[int, int]:
     status = os.fstat(fd)
@@ -286,6 +328,18 @@ def _place(fd: int) -> tuple[int, int]:
 def identity_of(status: os.stat_result) -> Identity:
     """What tells this file from every other, and from itself after a change."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def stamp_of(status: os.stat_result) -> bytes:
+    """The identity, packed: there may be hundreds of thousands of files, and each number is an object."""
+    return _IDENTITY.pack(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
+
+
+def identity_in(stamp: bytes) -> Identity:
+    """The identity that `stamp_of` packed."""
+    return _IDENTITY.unpack(stamp)
 
 
 def kind_of(status: os.stat_result) -> Kind | None:
@@ -328,4 +382,4 @@ def stat_node(
     )
     if kind != "file":
         return Node(entry)
-    return Node(entry, DiskContent(directory, path, identity_of(status)))
+    return Node(entry, DiskContent(directory, path, stamp_of(status)))

@@ -70,6 +70,13 @@ class Content(Protocol):
         """
         ...
 
+    def read(self, limit: int) -> bytes:
+        """The first `limit` bytes: for a small file half the work of opening it first.
+
+        Raises: OSError; ContentChanged when the file is not the one that was listed.
+        """
+        ...
+
 
 class Node(msgspec.Struct, frozen=True):
     """An entry and, for regular files, where its bytes are."""

@@ -17,7 +17,7 @@ import msgspec
 
 from builder.oci.digest import CHUNK
 from builder.snapshot.archives import is_archive, open_archive
-from builder.snapshot.disk import Directory, DiskContent, identity_of
+from builder.snapshot.disk import Directory, DiskContent, stamp_of
 from builder.snapshot.entry import Entry, Node
 from builder.snapshot.errors import InvalidLayer, UnsafePath
 from builder.snapshot.limits import Meter
@@ -158,7 +158,7 @@ class Unpacker:
                 file.write(chunk)
             file.flush()
             status = os.fstat(file.fileno())
-        return DiskContent(self._members, name, identity_of(status))
+        return DiskContent(self._members, name, stamp_of(status))
 
 
 class _Target(NamedTuple):

@@ -32,6 +32,10 @@ class LinkedContent:
         """The bytes, unbuffered; the caller closes. Raises: ContentChanged, OSError."""
         return self.file.open()
 
+    def read(self, limit: int) -> bytes:
+        """The first `limit` bytes. Raises: ContentChanged, OSError."""
+        return self.file.read(limit)
+
 
 def unmarked(content: Content | None) -> Content | None:
     """`content` without the mark that its file has other names."""

@@ -53,14 +53,14 @@ def _write_file(node: Node, sink: ByteSink) -> None:
         raise ValueError(f"the file {entry.path!r} has no content to write")
     size = entry.size
     header = entry_header(entry)
+    if size < CHUNK:
+        # One byte more than was listed tells a file that grew.
+        content = node.content.read(size + 1)
+        if len(content) != size:
+            raise _changed(node)
+        sink.write(header + content + _PADDING[size % BLOCK])
+        return
     with node.content.open() as stream:
-        if size < CHUNK:
-            # One byte more than was listed tells a file that grew.
-            content = stream.read(size + 1)
-            if len(content) != size:
-                raise _changed(node)
-            sink.write(header + content + _PADDING[size % BLOCK])
-            return
         sink.write(header)
         left = size
         while left:

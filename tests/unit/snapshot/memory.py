@@ -36,6 +36,9 @@ class Text(NamedTuple):
     def open(self) -> BinaryIO:
         return io.BytesIO(self.data)
 
+    def read(self, limit: int) -> bytes:
+        return self.data[:limit]
+
 
 def file(
     path: str, data: bytes = b"", *, mode: int = 0o644, uid: int = 0, gid: int = 0, **others: object

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.snapshot.disk import Directory, DiskContent, InlineContent, identity_of, node_of
+from builder.snapshot.disk import Directory, DiskContent, InlineContent, identity_of, node_of, stamp_of
 from builder.snapshot.errors import ContentChanged, PathNotFound, UnsafePath
 
 if TYPE_CHECKING:
-    from builder.snapshot.entry import Node
+    from collections.abc import Callable
+
+    from builder.snapshot.entry import Content, Node
 
 
 def write(path: Path, content: bytes = b"content") -> Path:
@@ -99,8 +101,11 @@ def test_content_is_that_of_the_file_which_was_listed(tmp_path: Path) -> None:
             assert stream.read() == b"listed"
 
 
+@pytest.mark.parametrize("read", [DiskContent.open, lambda content: content.read(100)], ids=["open", "read"])
 @pytest.mark.parametrize("change", ["grown", "replaced", "removed", "linked", "pipe", "directory"])
-def test_a_file_that_changed_since_it_was_listed_is_not_read(tmp_path: Path, change: str) -> None:
+def test_a_file_that_changed_since_it_was_listed_is_not_read(
+    tmp_path: Path, change: str, read: Callable[[Content], object]
+) -> None:
     path = write(tmp_path / "f", b"listed")
     with Directory(tmp_path) as directory:
         content = listed(directory, "f").content
@@ -119,7 +124,7 @@ def test_a_file_that_changed_since_it_was_listed_is_not_read(tmp_path: Path, cha
             path.mkdir()
 
         with pytest.raises(ContentChanged, match="not the file that was listed"):
-            content.open()
+            read(content)
 
 
 def test_identity_tells_a_file_from_its_successor(tmp_path: Path) -> None:
@@ -197,7 +202,7 @@ def test_the_directory_closes_when_nothing_refers_to_it(tmp_path: Path) -> None:
     write(tmp_path / "a/f")
     before = open_descriptors()
     directory = Directory(tmp_path)
-    content: DiskContent | None = DiskContent(directory, "a/f", identity_of((tmp_path / "a/f").lstat()))
+    content: DiskContent | None = DiskContent(directory, "a/f", stamp_of((tmp_path / "a/f").lstat()))
     assert content is not None
     content.open().close()
 

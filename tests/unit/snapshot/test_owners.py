@@ -89,6 +89,9 @@ class Endless:
 
         return io.BufferedReader(Zeroes())
 
+    def read(self, limit: int) -> bytes:
+        return bytes(limit)
+
 
 def test_account_file_of_any_size_is_read_to_a_limit() -> None:
     below = view(Node(Entry("etc/group", "file", size=1 << 40), Endless()))
