@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, assert_never
 
-from builder.cache.remote.config import MAX_CONFIG
+from builder.cache.remote.config import BUILDKIT_MAX_CONFIG
 from builder.cache.remote.places import GithubCache, InlineCache, LocalCache, RegistryCache, S3Cache
 from builder.cache.remote.stacks import CachedLayer, CachedStep
 from builder.graph import walk
@@ -88,10 +88,11 @@ class CacheExporter:
         report("preparing build cache for export", done=True)
         if any(step.layers for step in steps):
             size = target.write(steps, report)
-            if size > MAX_CONFIG:
+            if size > BUILDKIT_MAX_CONFIG:
                 self._stream.warning(
                     vertex,
-                    f"the description of the cache has {size} bytes, and importers read no more than {MAX_CONFIG}",
+                    f"the description of the cache has {size} bytes: dockyard reads it, "
+                    f"BuildKit reads no more than {BUILDKIT_MAX_CONFIG}",
                 )
         else:
             self._stream.warning(vertex, "skipping cache export for empty result")

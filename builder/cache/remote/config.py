@@ -14,14 +14,17 @@ from typing import Final
 import msgspec
 
 from builder.oci.digest import Digest, decode_hook, encode_json
-from builder.oci.manifest import InvalidDocument
+from builder.oci.manifest import MAX_DOCUMENT, InvalidDocument
 
 CACHE_CONFIG: Final = "application/vnd.buildkit.cacheconfig.v0"
 INLINE: Final = "moby.buildkit.cache.v0"
 """Member of an image config that holds records as base64 of their JSON."""
 
-MAX_CONFIG: Final = 1 << 20
-"""Bytes of the largest manifest, config or inline cache that is read."""
+MAX_CONFIG: Final = MAX_DOCUMENT
+"""Bytes of the largest manifest, config or inline cache that is read, or written."""
+
+BUILDKIT_MAX_CONFIG: Final = 1 << 20
+"""Bytes of the largest one that BuildKit reads. Source: cache/remotecache/import.go, `readBlob`."""
 
 NO_PARENT: Final = -1
 
@@ -81,8 +84,10 @@ class CacheConfig(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 def encode_cache_config(config: CacheConfig) -> bytes:
-    """The bytes of `config`: compact JSON."""
-    return encode_json(config)
+    """The bytes of `config`: compact JSON. Raises: InvalidDocument when nobody would read it."""
+    content = encode_json(config)
+    require_small(len(content), "cache config")
+    return content
 
 
 def decode_cache_config(content: bytes) -> CacheConfig:
@@ -114,7 +119,7 @@ def decode_inline(value: bytes) -> tuple[CacheRecord, ...]:
 
 
 def require_small(size: int, what: str) -> None:
-    """Raises: InvalidDocument when `size` is more than BuildKit reads of a cache's documents."""
+    """Raises: InvalidDocument when `size` is more than is read of a cache's documents."""
     if size > MAX_CONFIG:
         raise InvalidDocument(f"{what} is too large ({size} > {MAX_CONFIG})")
 

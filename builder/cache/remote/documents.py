@@ -56,7 +56,10 @@ class CacheDocuments(msgspec.Struct, frozen=True, kw_only=True):
 def cache_documents(
     steps: Iterable[CachedStep], *, image_manifest: bool = True, oci_types: bool = True
 ) -> CacheDocuments:
-    """The documents of a cache of `steps`, as an image manifest or as an index."""
+    """The documents of a cache of `steps`, as an image manifest or as an index.
+
+    Raises: InvalidDocument when they would be larger than anybody reads.
+    """
     described, layers = describe_steps(steps)
     content = encode_cache_config(described)
     config = Descriptor(media_type=CACHE_CONFIG, digest=Digest.of(content), size=len(content))
@@ -71,6 +74,7 @@ def cache_documents(
         media_type = OCI_INDEX if oci_types else DOCKER_INDEX
         document = Index(schema_version=2, media_type=media_type, manifests=(*listed, config))
     manifest = encode_json(document)
+    require_small(len(manifest), "cache manifest")
     return CacheDocuments(
         root=Descriptor(media_type=document.media_type, digest=Digest.of(manifest), size=len(manifest)),
         manifest=manifest,

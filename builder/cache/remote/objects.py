@@ -123,9 +123,9 @@ class ObjectTarget:
         """Writes the layers that are not there yet, and the config last."""
         config, layers = describe_steps(steps, annotated=True)
         blobs = {layer.descriptor.digest: layer.descriptor for layer in layers}
+        content = encode_cache_config(config)
         tasks = [lambda each=each: self._put(each, report) for each in blobs.values()]
         Crew(_PARALLEL, self._cancelled).run(tasks)
-        content = encode_cache_config(config)
         report(f"writing config {Digest.of(content)}")
         self._objects.put_config(content)
         report(f"writing config {Digest.of(content)}", current=len(content), done=True)

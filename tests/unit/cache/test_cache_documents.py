@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from builder.cache.remote.config import CACHE_CONFIG, INLINE, MAX_CONFIG, encode_inline
+from builder.cache.remote.config import BUILDKIT_MAX_CONFIG, CACHE_CONFIG, INLINE, MAX_CONFIG, encode_inline
 from builder.cache.remote.documents import CacheDocuments, cache_documents, read_cache
 from builder.cache.remote.stacks import CachedLayer, CachedStep, describe_inline
 from builder.oci.config import ImageConfig, RootFS, encode_config
@@ -94,6 +94,23 @@ def test_an_image_whose_config_speaks_of_other_layers_is_refused() -> None:
 def test_a_manifest_that_says_it_is_too_large_is_not_read(media_type: str) -> None:
     documents = Documents()
     large = Descriptor(media_type=media_type, digest=Digest.of(b"x"), size=MAX_CONFIG + 1)
-    with pytest.raises(InvalidDocument, match=r"is too large \(1048577 > 1048576\)"):
+    with pytest.raises(InvalidDocument, match=r"is too large \(8388609 > 8388608\)"):
         read_cache(documents, large)
     assert documents.asked == []
+
+
+def test_a_cache_that_nobody_would_read_is_not_made() -> None:
+    steps = [CachedStep(key=Digest.of(b"%d" % n)) for n in range(120_000)]
+    with pytest.raises(InvalidDocument, match="cache config is too large"):
+        cache_documents(steps)
+
+
+def test_a_cache_of_ten_thousand_steps_is_read_though_it_is_larger_than_buildkit_allows() -> None:
+    documents = Documents()
+    keys = [Digest.of(b"%d" % n) for n in range(10_000)]
+    made = cache_documents(
+        CachedStep(key=key, definition=Digest.of(key.encode()), layers=(LAYER,)) for key in keys
+    )
+    (known,) = read_cache(documents, documents.add_cache(made))
+    assert made.config.size > BUILDKIT_MAX_CONFIG
+    assert known.result(keys[-1]) == (LAYER,)
