@@ -56,7 +56,12 @@ def imported(
     from builder.source.origins import Origin
 
     def note(blobs: Sequence[Descriptor], source: CacheSource) -> None:
-        origins.note(blobs, Origin(open=source.blobs, repository=source.repository))
+        origin = Origin(
+            open=source.blobs,
+            repository=source.repository,
+            failed=lambda error: caches.lost.append((source, error)),
+        )
+        origins.note(blobs, origin)
 
     sources = [_source(place, workspace, stack, registries) for place in places]
     caches = ImportedCaches(
@@ -69,7 +74,7 @@ def imported(
         raise
     except DockyardError as error:
         if caches.lost:
-            raise CacheLost([source.place for source in caches.lost], error) from error
+            raise CacheLost([source.place for source in caches.give_up()], error) from error
         raise
 
 

@@ -56,8 +56,8 @@ class ImportedCaches:
         self._stream = stream
         self._note = note
         self._cancelled = cancelled
-        self.lost: list[CacheSource] = []
-        """The caches that did not deliver a blob which they said they had."""
+        self.lost: list[tuple[CacheSource, DockyardError]] = []
+        """The caches that did not deliver a blob which they said they had, and why."""
         self._known: list[tuple[CacheSource, Known]] | None = None
         self._absent: set[tuple[str, Digest]] = set()
         self._checked: set[tuple[str, Digest]] = set()
@@ -156,11 +156,17 @@ class ImportedCaches:
         try:
             source.fetch(blob)
         except (BlobNotFound, DigestMismatch, RegistryError, CacheUnavailable) as error:
+            self.lost.append((source, error))
+            raise
+
+    def give_up(self) -> tuple[CacheSource, ...]:
+        """Says what was lost, and returns the caches that a build should do without."""
+        reasons = {source.name: (source, error) for source, error in reversed(self.lost)}
+        for source, error in reasons.values():
             self._warn(
                 source, f"a layer cannot be had, and nothing is taken from it any more: {error.message}"
             )
-            self.lost.append(source)
-            raise
+        return tuple(source for source, _ in reasons.values())
 
     def _warn(self, source: CacheSource, message: str) -> None:
         vertex = Digest.of(f"importing cache manifest from {source.name}".encode())

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from building import Project
 from github_service import make_token, serve_github
 
 from builder.cache.remote.config import CACHE_CONFIG
+from builder.oci.mediatypes import OCI_MANIFEST
 from tests.integration.registry.faulty_proxy import FaultyProxy, serve_faults
 from tests.integration.registry.peers import serve_docker_registry
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from github_service import GithubService
+
+    from tests.integration.registry.faulty_proxy import Handler
 
 pytestmark = pytest.mark.root
 TEXT = """\
@@ -289,6 +293,38 @@ def test_a_layer_with_other_bytes_than_its_digest_does_not_end_the_build(
     assert len(again.executed) == 1, again.err
 
 
+def lose(registry: FaultyProxy, fault: str, layer: str) -> None:
+    """From now on the registry says that it has `layer`, and does not deliver it."""
+
+    def failing(handler: Handler) -> bool:
+        if handler.command != "GET" or not handler.path.endswith(layer):
+            return False
+        if fault == "gone":
+            handler.send_error(404)
+        else:
+            handler.forward(spoil=lambda piece: bytes(len(piece)))
+        return True
+
+    registry.faults.append(failing)
+
+
+@pytest.mark.parametrize("fault", ["gone", "spoilt"])
+def test_a_layer_that_cannot_be_passed_on_from_the_cache_does_not_end_the_build(
+    first: Project, second: Project, registry: FaultyProxy, tmp_path: Path, fault: str
+) -> None:
+    cache, text = f"{registry.host}/cache", "FROM scratch\nCOPY src /\n"
+    first.built(text, "--cache-to", f"type=registry,ref={cache},mode=max", "-o", "type=cacheonly")
+    registry.requests.clear()
+    with serve_docker_registry(tmp_path / "other") as other:
+        name = f"{other.host}/app"
+        lose(registry, fault, layer_of(registry, cache))
+        again = second.built(text, "--cache-from", cache, "-o", f"type=registry,name={name}")
+        pulled = second.dockyard("pull", name)
+    assert len(again.executed) == 1, again.err
+    assert f"cache of {cache}:latest: a layer cannot be had" in again.err
+    assert pulled.code == 0, pulled.err
+
+
 @pytest.mark.parametrize("document", [b"{", b"[]", b'{"records":[{"digest":"sha256:x"}]}', b" " * (2 << 20)])
 def test_a_config_that_is_none_is_a_warning(
     first: Project, second: Project, tmp_path: Path, document: bytes
@@ -342,6 +378,15 @@ def test_the_classic_store_leaves_caches_in_images_only(first: Project, tmp_path
     assert refused.code == 1
     assert "ERROR: Cache export is not supported for the docker driver." in refused.err
     first.built(TEXT, "--driver", "classic", "--cache-to", "type=inline", "-t", "app")
+
+
+def layer_of(registry: FaultyProxy, cache: str) -> str:
+    """The only layer of a cache at a registry."""
+    path = cache.partition("/")[2]
+    url = f"http://{registry.host}/v2/{path}/manifests/latest"
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": OCI_MANIFEST})) as answer:
+        (layer,) = json.load(answer)["layers"]
+    return str(layer["digest"])
 
 
 def read_manifest(place: Path) -> dict[str, object]:
