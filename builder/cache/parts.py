@@ -28,6 +28,13 @@ SCHEMA: Final = Schema(
         "CREATE TABLE cache_parts (key TEXT PRIMARY KEY, parts BLOB NOT NULL, content TEXT) WITHOUT ROWID",
         "CREATE INDEX cache_parts_by_content ON cache_parts (content)",
         "CREATE TABLE cache_listings (content TEXT PRIMARY KEY, listing BLOB NOT NULL) WITHOUT ROWID",
+        "DROP TABLE cache_listings",
+        """CREATE TABLE cache_listings (
+            content TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            piece BLOB NOT NULL,
+            PRIMARY KEY (content, position)
+        ) WITHOUT ROWID""",
     ),
 )
 _BATCH: Final = 500
@@ -114,24 +121,32 @@ class PartsTable:
         """Keeps what `content` was made of: the encoded headers that were hashed, in order."""
         from isal import isal_zlib
 
-        if self._database.read("SELECT 1 FROM cache_listings WHERE content = ?", (content,)):
+        if self._database.read("SELECT 1 FROM cache_listings WHERE content = ? LIMIT 1", (content,)):
             return
         compressor = isal_zlib.compressobj(1)
         packed = [compressor.compress(_ARRAY32 + len(headers).to_bytes(4, "big"))]
         pending = iter(headers)
         while batch := b"".join(islice(pending, _BATCH)):
             packed.append(compressor.compress(batch))
-        listing = b"".join((*packed, compressor.flush()))
+        packed.append(compressor.flush())
+        # In one row, the listing of 200,000 files would take three times its room while it is written.
         with self._database.write() as cursor:
-            cursor.execute("INSERT OR IGNORE INTO cache_listings VALUES (?, ?)", (content, listing))
+            cursor.execute("DELETE FROM cache_listings WHERE content = ?", (content,))
+            cursor.executemany(
+                "INSERT INTO cache_listings VALUES (?, ?, ?)",
+                ((content, position, piece) for position, piece in enumerate(filter(None, packed))),
+            )
 
     def listing(self, content: Digest) -> tuple[ListedFile, ...] | None:
         """What `content` selected, in order; None when it is not known."""
-        rows = self._database.read("SELECT listing FROM cache_listings WHERE content = ?", (content,))
+        rows = self._database.read(
+            "SELECT piece FROM cache_listings WHERE content = ? ORDER BY position", (content,)
+        )
         if not rows:
             return None
         try:
-            headers = msgspec.msgpack.decode(zlib.decompress(rows[0][0]), type=list[msgspec.Raw])
+            packed = b"".join(piece for (piece,) in rows)
+            headers = msgspec.msgpack.decode(zlib.decompress(packed), type=list[msgspec.Raw])
             return tuple(_listed(headers))
         except (msgspec.DecodeError, zlib.error):
             return None

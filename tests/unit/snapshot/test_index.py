@@ -82,6 +82,14 @@ def test_rare_attributes_and_raw_names_survive_on_disk(tmp_path: Path) -> None:
     assert list(load_index(tmp_path / "index").entries()) == entries
 
 
+def test_digests_take_no_room_where_none_is_known(tmp_path: Path) -> None:
+    entries = [Entry(f"f{number}", "file") for number in range(1000)]
+    save_index(index_layer(entries), tmp_path / "index")
+
+    assert (tmp_path / "index").stat().st_size < 1000 * 32
+    assert list(load_index(tmp_path / "index").entries()) == entries
+
+
 def test_a_layer_with_another_diff_id_is_refused() -> None:
     with pytest.raises(InvalidLayer, match="but its image says"):
         scan_layer(plain_layer(tar_of([])), expected=_OTHER)
@@ -133,7 +141,12 @@ def test_an_index_of_another_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
-    [(1, b"\0x", "half a path"), (2, b"\x09", "unknown kind"), (3, [], "different lengths")],
+    [
+        (1, b"\0x", "half a path"),
+        (2, b"\x09", "unknown kind"),
+        (3, b"x", "different lengths"),
+        (8, b"x", "different lengths"),
+    ],
 )
 def test_columns_that_do_not_fit_together_are_refused(
     tmp_path: Path, column: int, value: object, message: str
