@@ -21,7 +21,7 @@ from builder.store.layout.archive import LAYOUT_MARKER, encode_entries, image_bl
 from builder.store.layout.importer import no_progress
 from builder.store.layout.names import entry_name
 from builder.store.layout.output import copy_all, output_file, write_all
-from exporter.errors import ExportError
+from exporter.errors import REFUSED_INDEX, ExportError
 from exporter.oci import write_layout
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from builder.store.protocol import BlobReader
     from exporter.outputs import DockerOutput
 
-REFUSED_INDEX: Final = "docker exporter does not currently support exporting manifest lists"
 _FOLDERS: Final = ("blobs", "blobs/sha256")
 
 

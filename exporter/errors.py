@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.system.errors import DockyardError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+REFUSED_INDEX: Final = "docker exporter does not currently support exporting manifest lists"
 
 
 class InvalidOutput(UsageError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
 import msgspec
 
@@ -24,9 +24,12 @@ from builder.solver.results import PlatformFailure
 from builder.source.vcs import VcsOptions
 from builder.store.containerd.address import Address
 from exporter.attest.options import Mode, ProvenanceOptions, SbomOptions
-from exporter.attest.policy.policy import Policy
-from exporter.attest.signing.options import SigningOptions
 from exporter.outputs import Output
+
+if TYPE_CHECKING:
+    # Most builds have none of them, and nobody decodes options, which would ask what they are.
+    from exporter.attest.policy.policy import Policy  # noqa: TC004
+    from exporter.attest.signing.options import SigningOptions  # noqa: TC004
 
 Secret: TypeAlias = bytes | Callable[[], bytes]
 """A secret, or what fetches it when a step needs it."""

@@ -17,13 +17,11 @@ from builder.oci.reference import parse_reference
 from builder.platforms import best_match, host_platform, parse_platforms
 from builder.snapshot.layerdb import Format
 from builder.store.admission import require_multi_platform
-from builder.store.engine.engine import find_engine
 from builder.store.errors import DriverError
 from builder.store.selection import CONTAINERD, EMBEDDED_CLASSIC
 from builder.system.places import default_root
 from exporter.annotations import parse_annotation, require_applicable
-from exporter.docker import REFUSED_INDEX
-from exporter.errors import InvalidOutput
+from exporter.errors import REFUSED_INDEX, InvalidOutput
 from exporter.forms import form_of
 from exporter.outputs import (
     CacheOnlyOutput,
@@ -129,6 +127,8 @@ def _to_engine(output: Output) -> tuple[Output, ...]:
 
 def _loadable(outputs: Sequence[Output], options: BuildOptions) -> tuple[Output, ...]:
     """`outputs` when there is an engine that can take them; without one, the store takes its place."""
+    from builder.store.engine.engine import find_engine
+
     engine = find_engine(os.environ)
     if engine is None:
         return tuple(

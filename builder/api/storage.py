@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from builder.store.errors import DamagedDatabase
 from builder.store.gc import Collected, Roots, collect
 from builder.store.root import open_root
 from builder.store.selection import open_store
+from builder.system.removal import clear_away
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -129,5 +129,5 @@ class _LayerFiles:
 
     def remove(self, name: str) -> None:
         """Removes the files of a layer."""
-        shutil.rmtree(self._paths.trees / name, ignore_errors=True)
+        clear_away(self._paths.trees / name)
         (self._paths.indexes / name).unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +18,7 @@ from builder.snapshot.layerdb import LayerTable
 from builder.snapshot.layers import Layers
 from builder.store.leases import Leases
 from builder.system.locks import KeyLocks
+from builder.system.removal import clear_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,8 +129,8 @@ def _own_work(stack: ExitStack, work: Path, lease: str, leases: Leases) -> Path:
     """A directory of this process for what may be lost, after what dead processes left has been removed."""
     for left in work.iterdir():
         if not leases.alive(left.name):
-            shutil.rmtree(left, ignore_errors=True)
+            clear_away(left)
     own = work / lease
     own.mkdir()
-    stack.callback(shutil.rmtree, own, ignore_errors=True)
+    stack.callback(clear_away, own)
     return own

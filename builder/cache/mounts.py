@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
@@ -21,6 +20,7 @@ from builder.cache.mounttable import MountRow
 from builder.cache.trimming import trim
 from builder.oci.digest import Digest, encode_json
 from builder.snapshot.treesizes import disk_usage
+from builder.system.removal import clear_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -151,11 +151,11 @@ class CacheMounts:
                 self._table.delete([name])
                 gone = self._directory / f"{_GONE}{name}"
                 if (self._directory / name).is_dir():
-                    shutil.rmtree(gone, ignore_errors=True)
+                    clear_away(gone)
                     os.rename(self._directory / name, gone)
             yield is_ours
         if is_ours:
-            shutil.rmtree(self._directory / f"{_GONE}{name}", ignore_errors=True)
+            clear_away(self._directory / f"{_GONE}{name}")
 
     @contextmanager
     def hold(self, names: Iterable[str]) -> Iterator[Mapping[str, Path]]:
@@ -181,7 +181,7 @@ class CacheMounts:
             if place.is_dir():
                 if not force and self._used_at(place) > row.used_at:
                     return "newer"
-                shutil.rmtree(gone, ignore_errors=True)
+                clear_away(gone)
                 os.rename(place, gone)
             self._directory.mkdir(mode=0o700, exist_ok=True)
             try:
@@ -192,7 +192,7 @@ class CacheMounts:
                 raise
             self._table.delete([row.name])
             self._table.add(row)
-        shutil.rmtree(gone, ignore_errors=True)
+        clear_away(gone)
         return "put"
 
     def in_use(self, name: str) -> bool:
@@ -209,7 +209,7 @@ class CacheMounts:
         rows = {row.name: row for row in self._table.all()}
         names = {path.name for path in self._directory.iterdir()} if self._directory.is_dir() else set()
         for name in [each for each in names if each.startswith(_GONE)]:
-            shutil.rmtree(self._directory / name, ignore_errors=True)
+            clear_away(self._directory / name)
             names.remove(name)
         self._table.delete(rows.keys() - names)
         for name in names - rows.keys():

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +22,7 @@ from builder.snapshot import implied
 from builder.snapshot.index import IndexLayer, index_layer, save_index, scan_layer
 from builder.snapshot.reporting import Reporting
 from builder.snapshot.tree import tree_nodes
+from builder.system.removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,7 +90,7 @@ class Conversions:
             else:
                 self._unpack(layer, below, root)
             # What a killed process left under the final name was never complete: the row does not know it.
-            _remove_tree(self._paths.tree(layer))
+            remove_tree(self._paths.tree(layer))
             os.rename(root, self._paths.tree(layer))
 
     def make_index(self, layer: LayerID, below: Below) -> IndexLayer:
@@ -136,7 +136,7 @@ class Conversions:
         try:
             yield path
         finally:
-            _remove_tree(path)
+            remove_tree(path)
 
     def _unpack(self, layer: LayerID, below: Below, root: Path) -> None:
         from builder.snapshot.streams import open_layer
@@ -170,9 +170,3 @@ class Conversions:
                 reader = open_layer(stream, layer_compression(blob.media_type))
                 while chunk := reader.read(CHUNK):
                     sink.write(chunk)
-
-
-def _remove_tree(path: Path) -> None:
-    """Removes a directory that steps have written to; what is not there is no error. Raises: OSError."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(path)

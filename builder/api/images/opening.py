@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from builder.store.engine.engine import find_engine
 from builder.store.root import open_root
 from builder.store.selection import (
     CLASSIC,
@@ -50,5 +49,8 @@ def chosen_engine(root: Path, driver: str | None, environ: Mapping[str, str]) ->
     Raises: EngineNotFound, EngineError, StoreError, UsageError.
     """
     name = active_name(open_root(root)) if driver is None else driver
-    at_engine = name != EMBEDDED_CLASSIC and find_driver(name) == CLASSIC
-    return find_engine(environ) if at_engine else None
+    if name == EMBEDDED_CLASSIC or find_driver(name) != CLASSIC:
+        return None
+    from builder.store.engine.engine import find_engine
+
+    return find_engine(environ)
