@@ -20,7 +20,6 @@ from builder.api.destinations import open_destinations, open_registries
 from builder.api.exporting import Export
 from builder.api.failing import keeps_going, require_deliverable
 from builder.api.granting import require_grants
-from builder.api.guarding import pins_of, require_allowed, require_allowed_context
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
 from builder.api.remembering import Memory
@@ -94,7 +93,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
     options = routed(options, os.environ)
     platforms = _platforms(options)
     outputs = chosen_outputs(options)
-    require_allowed_context(options)
+    _require_allowed_context(options)
     with ExitStack() as stack:
         store = stack.enter_context(
             open_store(options.root or default_root(os.environ, uid=os.geteuid()), driver=options.driver)
@@ -146,7 +145,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         sboms = _open_sboms(options, inputs, workspace, tools)
         wanted, unreadable = _targets(options, platforms, inputs, tools, workspace)
         require_grants(wanted, options.allow)
-        require_allowed(options, wanted, inputs, workspace.store.content)
+        _require_allowed(options, wanted, inputs, workspace)
         solution = solve(
             wanted,
             tools,
@@ -190,7 +189,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             cached=solution.cached,
             executed=solution.executed,
             number=memory.number,
-            pins=pins_of(inputs.meanings) if options.policies else {},
+            pins=_pins(options, inputs),
             failures=tuple(failures),
             provenance=account.described(options.metadata_provenance)
             if account is not None and options.metadata_provenance is not None
@@ -226,6 +225,31 @@ def _platforms(options: BuildOptions) -> tuple[Platform, ...]:
     if options.definition is not None:
         return tuple(target.platform for target in options.definition)
     return parse_platforms(options.platforms) or (host_platform(),)
+
+
+def _require_allowed_context(options: BuildOptions) -> None:
+    if options.policies:
+        from builder.api.guarding import require_allowed_context
+
+        require_allowed_context(options)
+
+
+def _require_allowed(
+    options: BuildOptions, targets: tuple[Target, ...], inputs: Inputs, workspace: Workspace
+) -> None:
+    if options.policies:
+        from builder.api.guarding import require_allowed
+
+        require_allowed(options, targets, inputs, workspace.store.content)
+
+
+def _pins(options: BuildOptions, inputs: Inputs) -> dict[str, str]:
+    """What names of images stood for; nothing when no policy asks."""
+    if not options.policies:
+        return {}
+    from builder.api.guarding import pins_of
+
+    return pins_of(inputs.meanings)
 
 
 def _signer(options: BuildOptions) -> ImageSigner | None:

@@ -1,56 +1,17 @@
-"""The main context of a build: a directory that is read in place, or what must be fetched or unpacked first.
-
-What is not a directory becomes a vertex of the graph like any other, solved before the Dockerfile is read
-because the Dockerfile is in it. So it is fetched once, and remembered for the next build by its content: the
-commit, the server's ETag, the digest of an archive. An archive is never unpacked into a directory that paths
-lead through: its members are laid out as the layer that a context is copied from.
-"""
+"""Opening the main context of a build: nearly always a directory, which is read in place."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from builder.graph import Copy, Description, File, Git, Http, Local, Target, vertex
-from builder.oci.config import scratch_config
-from builder.platforms import host_platform
-from builder.snapshot.archives import begins_archive
-from builder.source.errors import ContextNotFound
-from builder.source.texts import BuildText, find_text
-from frontend import read_address
-from frontend.dockerfile.addresses import CONTEXT_FILE
+from builder.api.maincontext import MainContext
 
 if TYPE_CHECKING:
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions
-    from builder.graph import Vertex
-    from builder.snapshot.entry import FileView
+    from builder.graph import Git, Http
     from builder.solver.solve import Tools
-
-ARCHIVE: Final = "context archive"
-"""The local source that an archive of the caller is read from; no named context can be called so."""
-
-_LOADING: Final = "[internal] load remote build context"
-_HEAD: Final = 1024
-_TRUE: Final = frozenset({"1", "t", "true"})
-
-
-class MainContext(NamedTuple):
-    """The main context.
-
-    `directory` is the caller's; else `vertex` makes the files, and `files` shows them; else there is nothing.
-    `dockerfile`: the file that the address itself is. `epoch`: the time of the whole, in seconds since the epoch,
-    for what has one.
-    """
-
-    directory: Path | None = None
-    vertex: Vertex | None = None
-    files: FileView | None = None
-    dockerfile: BuildText | None = None
-    epoch: int | None = None
 
 
 def open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: Path) -> MainContext:
@@ -58,147 +19,27 @@ def open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: P
 
     Raises: ContextNotFound, DockyardError when it cannot be fetched or unpacked, Cancelled.
     """
-    inputs.find_times_with(lambda source: _modified(source, tools))
+
+    def modified(source: Git | Http) -> int | None:
+        from builder.api.loadedcontexts import modified
+
+        return modified(source, tools)
+
+    inputs.find_times_with(modified)
     main = _open_context(options, inputs, tools, scratch)
     if options.dockerfile is None or not options.dockerfile.startswith(("http://", "https://")):
         return main
-    fetched = _fetched(Http(url=options.dockerfile, filename=CONTEXT_FILE))
-    return main._replace(dockerfile=_whole_dockerfile(_files(fetched, tools)))
+    from builder.api.loadedcontexts import load_dockerfile
+
+    return main._replace(dockerfile=load_dockerfile(options.dockerfile, tools))
 
 
 def _open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: Path) -> MainContext:
-    if options.context_stream is not None:
-        import shutil
+    if options.context_stream is None:
+        if options.context is None:
+            return MainContext()
+        if (path := Path(options.context)).is_dir():
+            return MainContext(directory=path)
+    from builder.api.loadedcontexts import load_context
 
-        spool = scratch / "stdin"
-        spool.mkdir()
-        with (spool / "context").open("xb") as file:
-            shutil.copyfileobj(options.context_stream, file, 1 << 20)
-        return _archive(spool / "context", inputs, tools)
-    if options.context is None:
-        return MainContext()
-    path = Path(options.context)
-    if path.is_dir():
-        return MainContext(directory=path)
-    arguments = options.build_args
-    address = read_address(
-        options.context,
-        keep_git_dir=arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "").lower() in _TRUE,
-        commit_times=bool(arguments.get("SOURCE_DATE_EPOCH")),
-    )
-    if isinstance(address, Git):
-        return _repository(address, options.context, tools)
-    if isinstance(address, Http):
-        return _download(address, tools)
-    require_context(options.context)
-    return _archive(path, inputs, tools)
-
-
-def require_context(context: str) -> None:
-    """Raises: ContextNotFound when `context` is no address, and no directory or archive of this machine."""
-    path = Path(context)
-    if path.is_dir() or read_address(context) is not None:
-        return
-    if not path.exists():
-        raise ContextNotFound(f'path "{context}" not found')
-    if not (path.is_file() and _is_archive_file(path)):
-        raise ContextNotFound(f'path "{context}" is not a directory or an archive')
-
-
-def _is_archive_file(path: Path) -> bool:
-    with path.open("rb") as file:
-        return begins_archive(file.read(_HEAD))
-
-
-def _repository(address: Git, text: str, tools: Tools) -> MainContext:
-    shown = re.sub(r"(://)[^/@?#]*@", r"\1xxxxx@", text)
-    checkout = vertex(address, description=Description(name=f"[internal] load git source {shown}"))
-    files = _files(checkout, tools)
-    root = files.lstat("")
-    is_dated = address.mtime == "commit" and root is not None
-    epoch = root.entry.mtime_ns // 10**9 if is_dated and root is not None else None
-    return MainContext(vertex=checkout, files=files, epoch=epoch)
-
-
-def _modified(source: Git | Http, tools: Tools) -> int | None:
-    """When what `source` fetches was made, in seconds since the epoch."""
-    named = Description(name="[internal] resolve SOURCE_DATE_EPOCH")
-    if isinstance(source, Git):
-        root = _files(vertex(replace(source, mtime="commit"), description=named), tools).lstat("")
-        return root.entry.mtime_ns // 10**9 if root is not None else None
-    fetched = vertex(source, description=named)
-    files = _files(fetched, tools)
-    modified = _last_modified(files, source.filename)
-    if modified is None and _holds_archive(files, source.filename):
-        return _newest(_files(_unpacked(fetched, source.filename), tools))
-    return modified
-
-
-def _download(address: Http, tools: Tools) -> MainContext:
-    fetched = _fetched(address)
-    files = _files(fetched, tools)
-    modified = _last_modified(files, address.filename)
-    if _holds_archive(files, address.filename):
-        unpacked = _unpacked(fetched, address.filename)
-        members = _files(unpacked, tools)
-        return MainContext(vertex=unpacked, files=members, epoch=modified or _newest(members))
-    return MainContext(vertex=fetched, files=files, dockerfile=_whole_dockerfile(files), epoch=modified)
-
-
-def _last_modified(files: FileView, name: str) -> int | None:
-    """What the server said of the file that was fetched."""
-    node = files.lstat(name)
-    return node.entry.mtime_ns // 10**9 or None if node is not None else None
-
-
-def _holds_archive(files: FileView, name: str) -> bool:
-    node = files.lstat(name)
-    assert node is not None and node.content is not None
-    with node.content.open() as body:
-        return begins_archive(body.read(_HEAD))
-
-
-def _fetched(address: Http) -> Vertex:
-    return vertex(address, description=Description(name=_LOADING))
-
-
-def _whole_dockerfile(files: FileView) -> BuildText:
-    """The Dockerfile that the file of a URL is."""
-    content = find_text(files, CONTEXT_FILE)
-    assert content is not None
-    return BuildText("Dockerfile", content)
-
-
-def _archive(path: Path, inputs: Inputs, tools: Tools) -> MainContext:
-    inputs.add_directory(ARCHIVE, path.parent)
-    unpacked = _unpacked(vertex(Local(name=ARCHIVE), description=Description(name=_LOADING)), path.name)
-    files = _files(unpacked, tools)
-    return MainContext(vertex=unpacked, files=files, epoch=_newest(files))
-
-
-def _unpacked(source: Vertex, name: str) -> Vertex:
-    pattern = "/" + re.sub(r"([\\*?\[])", r"\\\1", name)
-    unpack = Copy(input=0, sources=(pattern,), destination="/", unpack=True)
-    description = Description(name="[internal] unpack build context")
-    return vertex(File(base=None, actions=(unpack,)), source, description=description)
-
-
-def _files(made: Vertex, tools: Tools) -> FileView:
-    from builder.solver.solve import forget, solve
-
-    platform = host_platform()
-    target = Target(platform=platform, vertex=made, config=scratch_config(platform))
-    stack = solve((target,), tools._replace(remember=forget), layer_format=None).stacks[0]
-    return tools.layers.view(stack, content=True)
-
-
-def _newest(files: FileView) -> int | None:
-    """The time of the newest regular file, in seconds since the epoch."""
-    newest, pending = None, [""]
-    while pending:
-        for node in files.children(pending.pop()):
-            if node.entry.kind == "dir":
-                pending.append(node.entry.path)
-            elif node.entry.kind == "file":
-                newest = max(newest or 0, node.entry.mtime_ns // 10**9)
-    return newest
+    return load_context(options, inputs, tools, scratch)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager, ExitStack
 
-    from builder.api.contexts import MainContext
+    from builder.api.maincontext import MainContext
     from builder.api.options import BuildOptions
     from builder.api.workspace import Workspace
     from builder.graph import Target

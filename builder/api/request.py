@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builder.api.contexts import ARCHIVE
 from builder.api.inputs import MAIN_CONTEXT
+from builder.api.maincontext import ARCHIVE
 from builder.graph import Git, Local, walk
 from exporter.attest.provenance.facts import Request
 from exporter.attest.provenance.materials import source_digest

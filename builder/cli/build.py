@@ -173,7 +173,7 @@ def _outputs(flags: BuildFlags) -> tuple[Output, ...]:
 def _require_context(options: BuildOptions) -> None:
     if options.context is None or Path(options.context).is_dir():
         return
-    from builder.api.contexts import require_context
+    from builder.api.loadedcontexts import require_context
 
     require_context(options.context)
 
