@@ -3,7 +3,7 @@
 Data only: which flags there are, their help, and the typed record of what was given.
 """
 
-from __future__ import annotations
+# Annotations are types here and no texts, which msgspec would have to read at every start.
 
 from typing import Final
 

@@ -1,6 +1,8 @@
 """The descriptor: media type, digest and size of a blob, and which platform it is for."""
 
-from __future__ import annotations
+# Annotations are types here and no texts, which msgspec would have to read at every start.
+
+from typing import Self
 
 import msgspec
 
@@ -25,7 +27,7 @@ class PlatformObject(msgspec.Struct, frozen=True, omit_defaults=True):
         ).normalized()
 
     @classmethod
-    def of(cls, platform: Platform) -> PlatformObject:
+    def of(cls, platform: Platform) -> Self:
         """The JSON form of `platform`."""
         return cls(
             architecture=platform.architecture,
@@ -51,6 +53,6 @@ class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         if self.size < 0:
             raise ValueError(f"negative size in the descriptor of {self.digest}")
 
-    def with_platform(self, platform: Platform) -> Descriptor:
+    def with_platform(self, platform: Platform) -> Self:
         """The same blob, marked as made for `platform`."""
         return msgspec.structs.replace(self, platform=PlatformObject.of(platform))
