@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from exporter.attest.source import AttestationSource
 
 
-class Built(NamedTuple):
+class Built(Value, frozen=True):
     """The targets, their `solution`, and the `workspace` that holds it.
 
     `sources` say what is attested; none is asked before the targets are solved.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from builder.cache.remote.places import GithubCache, LocalCache, RegistryCache, S3Cache
 from builder.system.errors import Cancelled, DockyardError
 
@@ -69,7 +71,7 @@ def imported(
     )
     records = ImportingRecords(workspace.store.database, caches, workspace.layers)
     try:
-        yield workspace._replace(records=records)
+        yield replace(workspace, records=records)
     except Cancelled:
         raise
     except DockyardError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from builder.api.maincontext import MainContext
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: P
         return main
     from builder.api.loadedcontexts import load_dockerfile
 
-    return main._replace(dockerfile=load_dockerfile(options.dockerfile, tools))
+    return replace(main, dockerfile=load_dockerfile(options.dockerfile, tools))
 
 
 def _open_context(options: BuildOptions, inputs: Inputs, tools: Tools, scratch: Path) -> MainContext:

@@ -6,12 +6,13 @@ A destination that says no ends the build before it begins, with a way out; one 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from builder.oci.digest import Digest
 from builder.store.containerd.address import Address
 from builder.system.errors import Cancelled, DockyardError
 from builder.system.room import require_room
+from builder.system.values import Value
 from exporter.outputs import (
     DockerOutput,
     ImageOutput,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from exporter.push import Pusher
 
 
-class Destinations(NamedTuple):
+class Destinations(Value, frozen=True):
     """The outputs that can be delivered, with what they need open.
 
     `daemons` are those that outputs name; `pusher` is None when nothing is pushed; `origins` have layers that

@@ -162,7 +162,7 @@ def _unpacked(source: Vertex, name: str) -> Vertex:
 def _files(made: Vertex, tools: Tools) -> FileView:
     platform = host_platform()
     target = Target(platform=platform, vertex=made, config=scratch_config(platform))
-    stack = solve((target,), tools._replace(remember=forget), layer_format=None).stacks[0]
+    stack = solve((target,), replace(tools, remember=forget), layer_format=None).stacks[0]
     return tools.layers.view(stack, content=True)
 
 

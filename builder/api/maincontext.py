@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +17,7 @@ ARCHIVE: Final = "context archive"
 """The local source that an archive of the caller is read from; no named context can be called so."""
 
 
-class MainContext(NamedTuple):
+class MainContext(Value, frozen=True):
     """The main context.
 
     `directory` is the caller's; else `vertex` makes the files, and `files` shows them; else there is nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from builder.snapshot.layers import Layers
 from builder.store.leases import Leases
 from builder.system.locks import KeyLocks
 from builder.system.removal import clear_away
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ SCHEMAS: Final = (
 )
 
 
-class Workspace(NamedTuple):
+class Workspace(Value, frozen=True):
     """What a build holds open. `runtime` is an empty directory that the executor may mount on.
 
     It works in `store`; `daemon`, if there is one, is where people's images are.

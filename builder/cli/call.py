@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -11,6 +11,7 @@ from builder.cli.report import FAILED, OK, print_finding
 from builder.progress.modes import open_renderer
 from builder.progress.renderer import Display
 from builder.system.errors import UsageError
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from builder.api.calling import Question
@@ -28,7 +29,7 @@ _QUESTIONS: Final[dict[str, Question | None]] = {
 }
 
 
-class Call(NamedTuple):
+class Call(Value, frozen=True):
     """What is asked, and in which form the answer is wanted."""
 
     question: Question

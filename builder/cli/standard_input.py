@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import BinaryIO, Final, NamedTuple, cast
+from typing import BinaryIO, Final, cast
 
 from builder.system.errors import UsageError
+from builder.system.values import Value
 
 _MAX_DOCKERFILE: Final = 16 << 20
 _HEAD: Final = 1024
 
 
-class StandardInput(NamedTuple):
+class StandardInput(Value, frozen=True):
     """One of the two, or nothing when standard input is not asked for."""
 
     dockerfile: bytes | None = None

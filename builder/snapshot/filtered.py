@@ -6,9 +6,10 @@ something below it is, and directories that cannot hold anything wanted are not 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from builder.graph.patterns import UNTOUCHED, IgnorePatterns
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from builder.snapshot.entry import FileView, Node
 
 
-class _Level(NamedTuple):
+class _Level(Value, frozen=True):
     """What the patterns say of a directory, for what stands below it."""
 
     include: int = UNTOUCHED

@@ -8,12 +8,13 @@ asked only for the paths that are looked at, and each directory remembers which 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from builder.snapshot.entry import Entry, Node
 from builder.snapshot.resolve import parent
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _DEFAULT_MODE: Final = 0o755
 
 
-class _Place(NamedTuple):
+class _Place(Value, frozen=True):
     """What stands at a path and, if that is a directory, the layers with a part in it, uppermost first."""
 
     node: Node | None

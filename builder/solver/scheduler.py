@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections import deque
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from builder.graph import BindMount, CacheMount, Copy, Exec, File, Git, Http, Local
 from builder.solver.results import Failed
 from builder.system.errors import Cancelled, DockyardError
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     import threading
@@ -107,7 +108,7 @@ class _Join:
         self.task = task
 
 
-class _Done(NamedTuple):
+class _Done(Value, frozen=True):
     """A worker's message about `task`: call `then` on the deciding thread, or `error` happened."""
 
     task: _Task

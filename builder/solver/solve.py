@@ -6,7 +6,7 @@ import os
 import resource
 import time
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from builder.graph import Exec, File, Merge, walk
 from builder.snapshot.limits import DEFAULT_LIMITS
@@ -19,6 +19,7 @@ from builder.solver.runsteps import RunSteps
 from builder.solver.scheduler import Scheduler
 from builder.solver.solved import solved_steps
 from builder.solver.workers import Workers, job_limit
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     import threading
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from builder.system.locks import KeyLocks
 
 
-class Solution(NamedTuple):
+class Solution(Value, frozen=True):
     """What was built: for each of `targets` the stack of its layers, lowest first, and how much was work.
 
     `targets` are those that were asked for without those of `failures`. `extras` has, for each target, the
@@ -63,7 +64,7 @@ class Solution(NamedTuple):
     steps: Callable[[], Mapping[Digest, SolvedStep]] = dict
 
 
-class Tools(NamedTuple):
+class Tools(Value, frozen=True):
     """What solving works with.
 
     `open_executor` is called when the first command must run. `agents` are sockets of SSH agents by id,

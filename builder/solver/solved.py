@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from builder.cache.keys import definition_key
 from builder.graph import Exec, File, Git, Http
 from builder.solver.results import Layered
 from builder.solver.scheduler import content_inputs
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from builder.solver.scheduler import Scheduler
 
 
-class SolvedStep(NamedTuple):
+class SolvedStep(Value, frozen=True):
     """A step of a build: the key of its result, and the definition that led to the key where that has a name.
 
     `layers` None: the result was not needed, and nothing here has it.

@@ -6,13 +6,14 @@ end is only what no earlier build has left.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from builder.cache.history import BuiltStep
 from builder.cache.keys import RULES
 from builder.cache.parts import Parts
 from builder.graph import Exec, File, Image, Merge
 from builder.graph.vertex import cacheable
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from builder.oci.digest import Digest
 
 
-class _Noted(NamedTuple):
+class _Noted(Value, frozen=True):
     vertex: Vertex
     key: Digest
     inputs: tuple[Digest | None, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,6 +24,7 @@ from builder.source.origins import Origin, Origins
 from builder.store.errors import NoMatchingPlatform
 from builder.store.imagegraph import PARTIAL, PlatformManifest, resolve_platform
 from builder.store.layout.reader import open_layout
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     layout: bool = False
 
 
-class Documents(NamedTuple):
+class Documents(Value, frozen=True):
     """What is said of an image: its `root`, and what reads, verified, all that is below it.
 
     It is of a `layout`, or of a repository that `remote` opens.

@@ -8,11 +8,12 @@ when it was not what it should be.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from builder.store.errors import BlobNotFound, DigestMismatch
 from builder.store.streams import VerifiedStream
 from builder.system.errors import Cancelled, DockyardError
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +28,7 @@ def _nobody(_error: DockyardError) -> None:
     """Nobody wants to know."""
 
 
-class Origin(NamedTuple):
+class Origin(Value, frozen=True):
     """A place that has blobs; `open` gives its reader. `repository` is the registry's, if it is one.
 
     `failed` hears why a blob could not be had, now or when its bytes were read.

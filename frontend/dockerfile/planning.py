@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from builder.oci.reference import InvalidReference, parse_reference
 from builder.platforms import InvalidPlatform, Platform, parse_platform
 from builder.system.quoting import quote
+from builder.system.values import Value
 from frontend.dockerfile.errors import CircularDependency, DockerfileError, raise_all
 from frontend.dockerfile.expansion import names_in
 from frontend.dockerfile.mounts import mount_source
@@ -33,7 +34,7 @@ SCRATCH: Final = "scratch"
 _INDEX: Final = r"[+-]?[0-9]{1,9}"
 
 
-class Source(NamedTuple):
+class Source(Value, frozen=True):
     """What a `--from` or a mount of the instruction at `location` means: a stage, None for anything else."""
 
     stage: int | None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from builder.graph import Copy, File, MakeDirectory, Merge, Owner, Vertex
 from builder.system.quoting import quote
+from builder.system.values import Value
 from frontend.dockerfile import tree
 from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
 from frontend.dockerfile.conversion.inline import inline_files
@@ -40,7 +41,7 @@ class _Transfer(msgspec.Struct, frozen=True, kw_only=True):
     mode: int | str | None
 
 
-class _Source(NamedTuple):
+class _Source(Value, frozen=True):
     """What is copied from, None for an empty file system, and how."""
 
     vertex: Vertex | None

@@ -5,9 +5,10 @@ The builder itself expands only what becomes a file; the shell that a RUN starts
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from builder.graph import MakeFile, ScriptMount
+from builder.system.values import Value
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.heredocs import is_marker
 
@@ -43,7 +44,7 @@ def inline_files(
     )
 
 
-class ShellInput(NamedTuple):
+class ShellInput(Value, frozen=True):
     """What a RUN with heredocs gives its shell; `summary` stands behind the name of the step."""
 
     command: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from builder.graph import BindMount, CacheMount, SecretMount, SshMount, TmpfsMount
 from builder.system.quoting import quote
+from builder.system.values import Value
 from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.mounts import InvalidMount, Mount, read_mount
@@ -27,7 +28,7 @@ _SECRET_MODE: Final = 0o400
 _AGENT_MODE: Final = 0o600
 
 
-class Mounts(NamedTuple):
+class Mounts(Value, frozen=True):
     """The mounts of one command; `inputs` are vertices that they show, and stand behind `first` others."""
 
     inputs: list[Vertex]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from builder.graph import Description, Http, Vertex, vertex
 from builder.oci.digest import Digest
+from builder.system.values import Value
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.gitref import InvalidGitSource, read_git_source
 from frontend.dockerfile.remote import redacted, remote_kind
@@ -24,7 +25,7 @@ _HASHES: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 _MAX_NAME: Final = 255
 
 
-class RemoteCopy(NamedTuple):
+class RemoteCopy(Value, frozen=True):
     """A source, the pattern of what is copied from it, and whether an archive is unpacked."""
 
     source: Vertex

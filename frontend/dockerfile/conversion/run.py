@@ -76,5 +76,5 @@ def _command(stage: StageConversion, node: Run) -> tuple[Command, tuple[ScriptMo
     """The command with its heredocs, the scripts that it runs, and what progress says of them."""
     if not node.heredocs:
         return node.command, (), ""
-    text, scripts, summary = shell_input(node, has_scripts=stage.state.platform.os != "windows")
-    return Command((text,), shell=True), scripts, summary
+    given = shell_input(node, has_scripts=stage.state.platform.os != "windows")
+    return Command((given.command,), shell=True), given.scripts, given.summary

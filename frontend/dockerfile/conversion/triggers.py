@@ -7,9 +7,10 @@ again until nothing new is needed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from builder.graph import Location, SourceFile
+from builder.system.values import Value
 from frontend.dockerfile import tree
 from frontend.dockerfile.arguments import ArgumentError
 from frontend.dockerfile.directives import Directives
@@ -32,7 +33,7 @@ MAX_TRIGGERS: Final = 10_000
 """How many triggers may fire in one build: a short file could otherwise ask for any number of steps."""
 
 
-class Needed(NamedTuple):
+class Needed(Value, frozen=True):
     """The stages that the target needs, in file order, and the triggers that fire in them."""
 
     stages: list[int]
