@@ -23,7 +23,7 @@ from builder.api.granting import require_grants
 from builder.api.outputs import chosen_outputs, forces_index, layer_format, routed
 from builder.api.reading import open_inputs, read_targets
 from builder.api.remembering import Memory
-from builder.api.solving import open_tools
+from builder.api.solving import expect_commands, open_tools
 from builder.api.upkeep import limited
 from builder.api.witness import Witness
 from builder.api.workspace import open_workspace
@@ -292,5 +292,11 @@ def _targets(
         return options.definition, ()
     main = open_context(options, inputs, tools, workspace.paths.work)
     return read_targets(
-        options, platforms, main, inputs, tools.stream, keep_going=options.on_error == "continue"
+        options,
+        platforms,
+        main,
+        inputs,
+        tools.stream,
+        on_text=lambda text: expect_commands(options, tools, text),
+        keep_going=options.on_error == "continue",
     )

@@ -115,16 +115,19 @@ def read_targets(
     inputs: Inputs,
     stream: Stream,
     *,
+    on_text: Callable[[BuildText], None],
     keep_going: bool = False,
 ) -> tuple[tuple[Target, ...], tuple[PlatformFailure, ...]]:
     """The graph that the Dockerfile describes; what checks find goes to `stream`.
 
+    `on_text` gets the Dockerfile before anything is asked for that it names.
     `keep_going`: platforms for which it describes none are left out, with the reason, while others have one.
     Raises: DockyardError.
     """
     from frontend import convert
 
     text, chosen = load_dockerfile(options, platforms, main, stream)
+    on_text(text)
     inputs.make_targets_with(target_maker(text, chosen, inputs))
     try:
         return convert(text.content, chosen, inputs, on_warning=warn_to(stream, text)).targets, ()

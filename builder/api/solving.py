@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from builder.cache.history import BuiltStep
     from builder.executor import Executor
     from builder.progress.stream import Stream
+    from builder.source.texts import BuildText
 
 
 def open_tools(
@@ -61,6 +62,13 @@ def open_tools(
         mount_scope=options.mount_scope,
         trusted=options.trusted,
     )
+
+
+def expect_commands(options: BuildOptions, tools: Tools, text: BuildText) -> None:
+    """Begins to start what commands need, when there surely will be some, before bases are even looked up."""
+    lines = text.content.upper().splitlines() if options.no_cache else ()
+    if any(line.lstrip().startswith(b"RUN ") for line in lines):
+        tools.open_executor().prepare()
 
 
 def _open_executor(options: BuildOptions, workspace: Workspace, stack: ExitStack) -> Executor:

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -28,7 +29,7 @@ from builder.executor.secrets import SecretFile, secret_request
 from builder.executor.spec import runtime_spec
 from builder.executor.wire import Request, Settings, write_request
 from builder.graph import Exec
-from builder.system.errors import Cancelled
+from builder.system.errors import Cancelled, DockyardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,7 +82,16 @@ class Executor:
         self._allow = allow
         self._lock = threading.Lock()
         self._machine: _Machine | None = None
+        self._preparing = False
         self._closed = False
+
+    def prepare(self) -> None:
+        """Begins to start what steps need, and does not wait; what goes wrong is told to the first step."""
+        with self._lock:
+            if self._machine is not None or self._preparing:
+                return
+            self._preparing = True
+        threading.Thread(target=self._prepare, name="dockyard-executor", daemon=True).start()
 
     def run(self, step: Step, *, on_output: Callable[[int, bytes], None], cancelled: Cancellation) -> int:
         """Runs `step` to its end and returns the exit code; 128 + N for a program that signal N ended.
@@ -138,6 +148,10 @@ class Executor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _prepare(self) -> None:
+        with suppress(DockyardError):
+            self._started()
 
     def _started(self) -> _Machine:
         with self._lock:

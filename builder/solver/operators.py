@@ -26,7 +26,7 @@ from builder.solver.trail import Trail
 from builder.system.errors import Cancelled, DockyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from builder.cache.parts import Headers
     from builder.cache.records import CacheRecords
@@ -72,7 +72,9 @@ class Operators:
         locks: KeyLocks,
         stream: Stream,
         cancelled: threading.Event,
+        before_commands: Callable[[], Container[Digest]],
     ) -> None:
+        """`before_commands` gives the vertices whose results commands need."""
         self._sources = sources
         self._files = files
         self._runs = runs
@@ -82,6 +84,7 @@ class Operators:
         self._locks = locks
         self._stream = stream
         self._cancelled = cancelled
+        self._before_commands = before_commands
         self._unsaved: list[tuple[Vertex, Digest, Layered]] = []
         self._guard = threading.Lock()
         self.cached: set[Digest] = set()
@@ -223,6 +226,8 @@ class Operators:
         assert isinstance(base, Layered)
         with self._layers.scratch() as scratch:
             if isinstance(operation, File):
+                if vertex.digest in self._before_commands():
+                    self._runs.expect()
                 copied = [results[position] for position in content_inputs(vertex)]
                 layer = self._files.make(vertex, base, copied, scratch)
             else:

@@ -46,6 +46,10 @@ class RunSteps:
         self._mounts = mounts
         self._guard = threading.Lock()
 
+    def expect(self) -> None:
+        """Begins to start what commands need, while something else is still being done for them."""
+        self._started().prepare()
+
     def content(
         self, vertex: Vertex, operation: Exec, inputs: Mapping[int, Result]
     ) -> tuple[Digest, list[bytes]]:
@@ -66,6 +70,7 @@ class RunSteps:
         from builder.executor import Step, StepNotStarted
         from builder.executor.secrets import SecretFile
 
+        self.expect()
         lowest_first = self._layers.trees(base.layers)
         upper, work = scratch / "upper", scratch / "work"
         upper.mkdir()

@@ -132,6 +132,7 @@ def solve(
         scope=tools.mount_scope,
         trusted=tools.trusted,
     )
+    vertices = list(walk(roots))
     runs = RunSteps(
         tools.layers,
         tools.open_executor,
@@ -150,10 +151,10 @@ def solve(
         locks=tools.locks,
         stream=tools.stream,
         cancelled=tools.cancelled,
+        before_commands=cache(lambda: before_commands(vertices)),
     )
     open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     workers = Workers(job_limit(tools.jobs, cores=len(os.sched_getaffinity(0)), files=open_files))
-    vertices = list(walk(roots))
     try:
         scheduler = Scheduler(operators, workers, tools.cancelled, keep_going=keep_going)
         outcomes = scheduler.solve(roots)
@@ -231,4 +232,13 @@ def exported_vertices(roots: Iterable[Vertex]) -> frozenset[Digest]:
             pending.append(vertex.inputs[operation.base])
         elif isinstance(operation, Merge):
             pending.extend(vertex.inputs)
+    return frozenset(found)
+
+
+def before_commands(vertices: Sequence[Vertex]) -> frozenset[Digest]:
+    """The vertices that commands among `vertices`, which come after their inputs, need the results of."""
+    found: set[Digest] = set()
+    for vertex in reversed(vertices):
+        if isinstance(vertex.operation, Exec) or vertex.digest in found:
+            found.update(each.digest for each in vertex.inputs)
     return frozenset(found)

@@ -229,3 +229,25 @@ def _command(process: int) -> bytes:
         return Path(f"/proc/{process}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def test_a_supervisor_that_was_started_ahead_runs_the_steps(lab: Laboratory) -> None:
+    lab.executor.prepare()
+    lab.executor.prepare()
+
+    lab.sh("echo ran > /file")
+
+    assert len([pid for pid in processes_of(lab.folder) if _is_supervisor(pid)]) == 2
+
+
+def test_nothing_is_left_of_a_supervisor_that_no_step_needed(lab: Laboratory) -> None:
+    lab.executor.prepare()
+
+    lab.executor.close()
+
+    assert eventually(lambda: not processes_of(lab.folder))
+
+
+def _is_supervisor(pid: int) -> bool:
+    """The process that was started, and its child that does the work."""
+    return b"executor.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
