@@ -116,7 +116,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         )
         registries = cache(lambda: open_registries(stack, cancelled))
         origins = Origins()
-        workspace = stack.enter_context(
+        imports = stack.enter_context(
             imported(
                 workspace,
                 options.cache_from,
@@ -127,6 +127,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
                 cancelled=cancelled,
             )
         )
+        workspace = imports.workspace
         destinations = open_destinations(
             outputs,
             store,
@@ -153,14 +154,21 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             with_extras=sboms is not None,
             keep_going=keep_going,
         )
+        if keep_going and len(solution.targets) > 1:
+            from builder.api.finishing import finished
+
+            solution = finished(solution, workspace, stream, destinations, sboms)
         targets = solution.targets
         failures = sorted(
             (*unreadable, *solution.failures), key=lambda failure: platforms.index(failure.platform)
         )
+        if failures and imports.has_lost():
+            # It may be no failure of the platform at all: the build is made again without the cache.
+            raise failures[0].error
         require_deliverable(failures, [target.platform for target in targets], options)
         account = _account(options, witness, targets, solution, inputs, outputs)
         sources = (
-            *(() if sboms is None else (sboms.source(targets, solution, outputs),)),
+            *(() if sboms is None else (sboms.source(solution, outputs),)),
             *attestation_sources(options, witness, account, stream),
         )
         export = Export(

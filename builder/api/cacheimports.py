@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from builder.cache.remote.places import GithubCache, LocalCache, RegistryCache, S3Cache
 from builder.system.errors import Cancelled, DockyardError
+from builder.system.values import Value
 
 if TYPE_CHECKING:
     import threading
@@ -34,6 +35,13 @@ class CacheLost(DockyardError):
         self.reason = reason
 
 
+class Imported(Value, frozen=True):
+    """A workspace with what caches elsewhere know, and whether one of them has broken a promise."""
+
+    workspace: Workspace
+    has_lost: Callable[[], bool] = lambda: False
+
+
 @contextmanager
 def imported(
     workspace: Workspace,
@@ -44,14 +52,14 @@ def imported(
     registries: Callable[[], Registries],
     origins: Origins,
     cancelled: threading.Event,
-) -> Iterator[Workspace]:
+) -> Iterator[Imported]:
     """`workspace` with records that look in the caches at `places`, too, for the length of the block.
 
     `stack` closes what is opened, `origins` learn where layers are. Nothing is read before a step is looked up.
     Raises: CacheLost, from what the block has raised.
     """
     if not places:
-        yield workspace
+        yield Imported(workspace)
         return
     # Loaded here because most builds import nothing.
     from builder.cache.remote.imports import ImportedCaches, ImportingRecords
@@ -71,7 +79,7 @@ def imported(
     )
     records = ImportingRecords(workspace.store.database, caches, workspace.layers)
     try:
-        yield replace(workspace, records=records)
+        yield Imported(replace(workspace, records=records), lambda: bool(caches.lost))
     except Cancelled:
         raise
     except DockyardError as error:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from builder.api.assembling import InlineCaches
     from builder.api.built import Built
     from builder.api.destinations import Destinations
+    from builder.api.fileoutputs import FileOutputs
+    from builder.api.imageoutputs import ImageOutputs
     from builder.api.signing import ImageSigner
     from builder.progress.stream import Stream
     from exporter.outputs import Output
@@ -54,6 +56,18 @@ class Export:
         self._destinations = destinations
         self._signer = signer
         self._inline = inline
+
+    def prepare(self, output: Output) -> None:
+        """Makes what `output` needs of the layers, and nothing else: delivering finds it."""
+        match output:
+            case CacheOnlyOutput():
+                return
+            case LocalOutput() | TarOutput():
+                self._files().prepare()
+            case ImageOutput() | OciOutput() | DockerOutput() | LoadOutput():
+                self._images().prepare(output)
+            case _:
+                assert_never(output)
 
     def deliver(self, outputs: Sequence[Output], *, multi_platform: bool) -> BuildResult:
         """Makes every output; the result describes the first of them that is an image.
@@ -90,16 +104,20 @@ class Export:
             case CacheOnlyOutput():
                 return BuildResult()
             case LocalOutput() | TarOutput():
-                from builder.api.fileoutputs import FileOutputs
-
-                several = multi_platform or len(self._built.targets) > 1
-                FileOutputs(self._built, Watch(self._stream)).write(output, several=several)
+                self._files().write(output, several=multi_platform or len(self._built.targets) > 1)
                 return BuildResult()
             case ImageOutput() | OciOutput() | DockerOutput() | LoadOutput():
-                from builder.api.imageoutputs import ImageOutputs
-
-                images = ImageOutputs(
-                    self._built, self._stream, self._destinations, signer=self._signer, inline=self._inline
-                )
-                return images.deliver(output, multi_platform=multi_platform)
+                return self._images().deliver(output, multi_platform=multi_platform)
         assert_never(output)
+
+    def _files(self) -> FileOutputs:
+        from builder.api.fileoutputs import FileOutputs
+
+        return FileOutputs(self._built, Watch(self._stream))
+
+    def _images(self) -> ImageOutputs:
+        from builder.api.imageoutputs import ImageOutputs
+
+        return ImageOutputs(
+            self._built, self._stream, self._destinations, signer=self._signer, inline=self._inline
+        )

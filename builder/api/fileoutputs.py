@@ -30,6 +30,11 @@ class FileOutputs:
         self._built = built
         self._watch = watch
 
+    def prepare(self) -> None:
+        """Unpacks what is not there to be read yet."""
+        for stack in self._built.solution.stacks:
+            self._built.workspace.layers.view(stack, content=True)
+
     def write(self, output: LocalOutput | TarOutput, *, several: bool) -> None:
         """Makes `output`; `several`: its files may be of more than one platform."""
         split = several if output.platform_split is None else output.platform_split

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from builder.api.assembling import InlineCaches
     from builder.api.built import Built
     from builder.api.destinations import Destinations
+    from builder.api.imaging import ImageDelivery
     from builder.api.signing import ImageSigner
     from builder.oci.descriptor import Descriptor
     from builder.oci.digest import Digest
@@ -61,6 +62,11 @@ class ImageOutputs:
         self._signer = signer
         self._assembler = Assembler(built.targets, built.solution, built.workspace, inline=inline)
 
+    def prepare(self, output: ImageOutput | OciOutput | DockerOutput | LoadOutput) -> None:
+        """Makes or fetches the blobs that `output` needs in the content store."""
+        absent = isinstance(output, ImageOutput) and self._delivery(output).layers_may_be_absent
+        self._assembler.blobs(output, absent=absent)
+
     def deliver(
         self, output: ImageOutput | OciOutput | DockerOutput | LoadOutput, *, multi_platform: bool
     ) -> BuildResult:
@@ -75,16 +81,7 @@ class ImageOutputs:
         assert_never(output)
 
     def _to_image(self, output: ImageOutput, *, multi_platform: bool) -> BuildResult:
-        from builder.api.imaging import ImageDelivery
-
-        delivery = ImageDelivery(
-            output,
-            self._built.workspace,
-            self._destinations,
-            signer=self._signer,
-            trees=self._unpacked,
-            part=self._watch.part,
-        )
+        delivery = self._delivery(output)
         with self._watch.exporting(output, "image") as vertex:
             assembled = self._assemble(
                 output,
@@ -99,6 +96,18 @@ class ImageOutputs:
             else:
                 delivery.keep_first(assembled, vertex)
             return _result(assembled, output, names)
+
+    def _delivery(self, output: ImageOutput) -> ImageDelivery:
+        from builder.api.imaging import ImageDelivery
+
+        return ImageDelivery(
+            output,
+            self._built.workspace,
+            self._destinations,
+            signer=self._signer,
+            trees=self._unpacked,
+            part=self._watch.part,
+        )
 
     def _unpacked(self, platform: Platform) -> None:
         """Unpacks the layers of the result for `platform`. Raises: NoMatchingPlatform, DockyardError."""

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from builder.api.inputs import Inputs
     from builder.api.workspace import Workspace
     from builder.executor import Executor
-    from builder.graph import Target
     from builder.progress.stream import Stream
     from builder.scanner.bundle import ScannedDocument
     from builder.scanner.scanner import Scanner
@@ -70,27 +69,31 @@ class Sboms:
         self._choose = choose
         self._scans = scans
 
-    def source(
-        self, targets: Sequence[Target], solution: Solution, outputs: Sequence[Output]
-    ) -> AttestationSource:
+    def source(self, solution: Solution, outputs: Sequence[Output]) -> AttestationSource:
         """Attests what is in the results of `solution`, which was made with extras.
 
         The epoch of `outputs` counts for the documents, too.
         """
         epochs = (each.epoch for each in outputs if not isinstance(each, CacheOnlyOutput))
         epoch = next((each for each in epochs if each is not None), None)
-        jobs = [
+        created = None if epoch is None else format_time(epoch * _BILLION)
+        return _Source(self._jobs(solution), self._scans, self._folder, created=created)
+
+    def scan(self, solution: Solution) -> None:
+        """Scans the results of `solution` now; what is found, is remembered. Raises: DockyardError, Cancelled."""
+        for job in self._jobs(solution):
+            self._scans.scan(job.scanner, job.scanned, label=job.label)
+
+    def _jobs(self, solution: Solution) -> list[_Job]:
+        return [
             job
-            for position, target in enumerate(targets)
-            for job in self._jobs(
+            for position, target in enumerate(solution.targets)
+            for job in self._jobs_of(
                 position, str(target.platform), solution.stacks[position], solution.extras[position]
             )
         ]
-        return _Source(
-            jobs, self._scans, self._folder, created=None if epoch is None else format_time(epoch * _BILLION)
-        )
 
-    def _jobs(
+    def _jobs_of(
         self,
         target: int,
         platform: str,

@@ -57,6 +57,7 @@ class Scans:
         self._stream = stream
         self._cancelled = cancelled
         self._seconds = seconds
+        self._found: dict[Digest, LayerID] = {}
 
     def scan(
         self, scanner: Scanner, scanned: Sequence[Scanned], *, label: str
@@ -68,6 +69,14 @@ class Scans:
         named = [(each.name, [self._identity(layer) for layer in each.layers]) for each in scanned]
         key = scan_key(scanner, named)
         vertex = Digest.of(f"{label} {key}".encode())
+        # Asked again in one build, it is neither run nor said again.
+        if vertex not in self._found:
+            self._found[vertex] = self._made(scanner, scanned, key, vertex, label)
+        return open_bundle(self._layers.tree_path(self._found[vertex]))
+
+    def _made(
+        self, scanner: Scanner, scanned: Sequence[Scanned], key: Digest, vertex: Digest, label: str
+    ) -> LayerID:
         found = self._recorded(key)
         if found is None:
             with self._locks.hold(f"step {key}", cancelled=self._cancelled):
@@ -81,10 +90,10 @@ class Scans:
                             description=f"generating sbom using {scanner.name}",
                             kind="internal",
                         )
-                    return open_bundle(self._layers.tree_path(layer))
+                    return layer
         self._records.touch([key])
         self._stream.cached(vertex, label)
-        return open_bundle(self._layers.tree_path(found))
+        return found
 
     def _identity(self, layer: LayerID) -> str:
         """By content, where that has been computed: an exported layer is the same in every build."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from building import processes_under, read_archive
 
 from builder import BuildOptions, PlatformsFailed, build
+from tests.integration.registry.faulty_proxy import serve_faults
+from tests.integration.registry.peers import serve_docker_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from building import Outcome, Project
+
+    from tests.integration.registry.faulty_proxy import Handler
 
 pytestmark = pytest.mark.root
 PLATFORMS = ("--platform", "linux/amd64,linux/arm64,linux/s390x")
@@ -99,6 +106,69 @@ def test_a_platform_that_the_base_image_lacks_fails_alone(project: Project) -> N
     )
     assert outcome.code == 1 and "without linux/mips64le" in outcome.err, outcome.err
     assert [step for step in outcome.executed if "echo here" in step]
+
+
+@pytest.fixture
+def base(project: Project, tmp_path: Path) -> Iterator[str]:
+    """A base image for three platforms at a registry that has lost the layer of arm64."""
+    for name in ("amd64", "arm64", "s390x"):
+        project.write(name, name)
+    with serve_docker_registry(tmp_path / "registry") as served, serve_faults(served.host) as proxy:
+        name = f"{proxy.host}/base"
+        text = "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n"
+        layout = tmp_path / "layout"
+        outputs = ("-o", f"type=registry,name={name}", "-o", f"type=oci,tar=false,dest={layout}")
+        project.built(text, *PLATFORMS, "--provenance=false", *outputs)
+        lost = layer_of(layout, "arm64")
+
+        def lose(handler: Handler) -> bool:
+            is_lost = handler.path.endswith(lost)
+            if is_lost:
+                handler.send_error(404)
+            return is_lost
+
+        proxy.faults.append(lose)
+        shutil.rmtree(project.root)
+        yield name
+
+
+def layer_of(layout: Path, architecture: str) -> str:
+    def read(digest: str) -> Any:
+        return json.loads((layout / "blobs" / digest.replace(":", "/")).read_text())
+
+    index = read(json.loads((layout / "index.json").read_text())["manifests"][0]["digest"])
+    entries = (each for each in index["manifests"] if each["platform"]["architecture"] == architecture)
+    return str(read(next(entries)["digest"])["layers"][0]["digest"])
+
+
+@pytest.mark.parametrize("output", ["type=oci,dest={}", "type=local,dest={}", "type=image,name=x,store=true"])
+def test_a_platform_whose_layers_cannot_be_had_fails_alone(
+    project: Project, base: str, tmp_path: Path, output: str
+) -> None:
+    place = tmp_path / "out"
+    arguments = ("--provenance=false", "-o", output.format(place))
+    outcome = project.build(f"FROM {base}\nLABEL a=b\n", *PLATFORMS, *CONTINUE, *arguments)
+    assert outcome.code == 1, outcome.err
+    assert "1 of 3 platforms failed: linux/arm64\n" in outcome.err
+    assert not place.exists() and project.dockyard("images", "-q").out == ""
+    outcome = project.build(None, *PLATFORMS, *CONTINUE, "--partial", "allow", *arguments)
+    assert outcome.code == 1 and "WARNING: the result was delivered without linux/arm64\n" in outcome.err
+    assert place.exists() or project.dockyard("images", "-q").out != ""
+
+
+def test_a_lost_cache_is_no_failure_of_a_platform(project: Project, tmp_path: Path) -> None:
+    place = tmp_path / "cache"
+    text = "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n"
+    for name in ("amd64", "arm64", "s390x"):
+        project.write(name, name)
+    project.built(text, *PLATFORMS, "--cache-to", f"type=local,dest={place},mode=max", "-o", "type=cacheonly")
+    for blob in (place / "blobs/sha256").iterdir():
+        if blob.read_bytes()[:2] == b"\x1f\x8b" and b"arm64" in gzip.decompress(blob.read_bytes()):
+            blob.write_bytes(bytes(blob.stat().st_size))
+    shutil.rmtree(project.root)
+    outcome = build_all(project, text, "--partial", "allow", "--cache-from", f"type=local,src={place}")
+    assert outcome.code == 0, outcome.err
+    assert "a layer cannot be had" in outcome.err
 
 
 def test_a_mistake_in_the_text_is_said_once_for_all_platforms(project: Project) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builder import BuildOptions, ImageOutput, build
+from builder import BuildOptions, ImageOutput, PlatformsFailed, build
 from builder.scanner.errors import ScanFailed
 from builder.system.errors import Cancelled, DockyardError
 from exporter.attest.options import SbomOptions
@@ -74,6 +74,21 @@ def test_a_scanner_runs_on_this_machine_whatever_it_scans(laboratory: Laboratory
     make_scanner(laboratory, FACTS)
     built = scanned(laboratory, platforms=("linux/s390x",))
     assert built.scans == ["[linux/s390x] generating sbom using docker.io/library/toy:1"]
+
+
+def test_a_platform_that_cannot_be_scanned_fails_alone(laboratory: Laboratory) -> None:
+    make_scanner(laboratory, f"test $(cat $BUILDKIT_SCAN_SOURCE/made) = amd64 || exit 3\n{FACTS}")
+    for name in ("amd64", "arm64"):
+        laboratory.write(name, name)
+    text = "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /made\n"
+    wanted: dict[str, Any] = {"platforms": ("linux/amd64", "linux/arm64"), "on_error": "continue"}
+    with pytest.raises(PlatformsFailed) as raised:
+        scanned(laboratory, text, **wanted)
+    (failure,) = raised.value.failures
+    assert str(failure.platform) == "linux/arm64" and "exit code: 3" in str(failure.error)
+    built = scanned(laboratory, text, partial="allow", **wanted)
+    assert built.documents("linux/amd64") and not built.documents("linux/arm64")
+    assert built.cached_scans == ["[linux/amd64] generating sbom using docker.io/library/toy:1"]
 
 
 def test_files_and_creators_are_added_and_nothing_else_changes(laboratory: Laboratory) -> None:
