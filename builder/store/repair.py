@@ -132,8 +132,13 @@ def _mend_images(root: Root, database: Database) -> Iterator[str]:
                 yield f"image {image.name} is incomplete and has lost its name; pull or build it again"
                 continue
             for each in visited:
-                if each.document is not None:
-                    content.update_labels(each.descriptor.digest, labels_for(each.document))
+                digest, blob = each.descriptor.digest, content.find(each.descriptor.digest)
+                if blob is None or each.document is None:
+                    continue
+                wanted = labels_for(each.document)
+                if set(wanted.values()) - set(blob.labels.values()):
+                    content.update_labels(digest, wanted)
+                    yield f"labels of {digest} that keep parts of {image.name} were missing and are set again"
 
 
 def _verified_size(root: Root, name: str) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,22 @@ def test_pruning_takes_what_no_image_shares_and_all_takes_the_rest(project: Proj
     assert list((project.root / "trees").iterdir()) == []
     assert project.dockyard("run", "two", "test", "-e", "/c").code == 0
     assert project.dockyard("store", "gc", "--check").out == "The store is sound.\n"
+
+
+def test_repair_forgets_a_tree_that_is_missing_and_its_step_runs_again(project: Project) -> None:
+    text = "FROM busybox\nRUN echo made > /a\n"
+    project.built(text, "-o", "type=cacheonly")
+    lost = entry(project, "RUN echo made")["ID"]
+    shutil.rmtree(project.root / "trees" / lost)
+    checked = project.dockyard("store", "gc", "--check")
+    assert f"layer {lost}: its tree is missing" in checked.out + checked.err
+
+    said = project.dockyard("store", "gc", "--repair").out
+
+    assert said == f"the tree of layer {lost} was missing and is forgotten\n"
+    assert project.dockyard("store", "gc", "--check").out == "The store is sound.\n"
+    again = project.built(f"{text}RUN cat /a\n", "-o", "type=cacheonly")
+    assert len(again.executed) == 2, again.err
 
 
 def test_what_pruning_says_it_freed_is_free(project: Project) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from servers import git
+from servers import Handler, git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +66,50 @@ def test_a_subdirectory_that_a_later_commit_makes_a_link_is_not_followed(
     commit_tree(repository, f"120000 blob {link}\tsub\n")
     outcome = project.build(text, "-t", "x", "--no-cache")
     assert outcome.code == 1 and "root:" not in outcome.err and "Traceback" not in outcome.err
+
+
+def borrowing(repository: Path, lender: Path) -> Path:
+    """A repository beside `repository` without objects of its own: those of `lender` are its alternates."""
+    folder = repository.with_name("borrowing.git")
+    git(repository.parent, "clone", "-q", "--bare", "--shared", str(lender), str(folder))
+    assert (folder / "objects/info/alternates").read_text() == f"{lender}/objects\n"
+    return folder
+
+
+def test_what_a_server_borrows_from_elsewhere_is_copied_and_never_named(
+    project: Project, address: str, repository: Path
+) -> None:
+    borrowing(repository, lender=repository / ".git")
+    place = address.replace("r.git", "borrowing.git")
+    image = project.image(f"FROM scratch\nADD --keep-git-dir=true {place} /d/\n")
+    assert image.text("d/f") == "two"
+    assert not [name for name in image.files if name.endswith("alternates")]
+
+
+def serve_files(repository: Path, prefix: str) -> None:
+    """Makes the files of a repository those of the server below `prefix`, for the transport without git."""
+    git(repository, "update-server-info")
+    for path in repository.rglob("*"):
+        if path.is_file():
+            Handler.files[f"{prefix}/{path.relative_to(repository)}"] = path.read_bytes()
+    Handler.files[f"{prefix}/info/refs?service=git-upload-pack"] = (repository / "info/refs").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["http-alternates", "alternates"])
+def test_a_repository_made_of_files_sends_nobody_to_another_place(
+    project: Project, server: str, repository: Path, name: str
+) -> None:
+    lender = repository.with_name("lender.git")
+    git(repository.parent, "clone", "-q", "--bare", str(repository), str(lender))
+    serve_files(lender, "/elsewhere.git")
+    project.built(f"FROM scratch\nADD {server}/elsewhere.git /d/\n", "-o", "type=cacheonly")
+
+    serve_files(borrowing(repository, lender), "/r.git")
+    Handler.files[f"/r.git/objects/info/{name}"] = b"/elsewhere.git/objects\n"
+    Handler.asked.clear()
+    outcome = project.build(f"FROM scratch\nADD {server}/r.git /d/\n", "-t", "x")
+
+    assert outcome.code == 1 and "Traceback" not in outcome.err
+    asked = [path for path, _ in Handler.asked]
+    assert [path for path in asked if path.startswith("/r.git/")]
+    assert not [path for path in asked if path.startswith("/elsewhere.git/")]

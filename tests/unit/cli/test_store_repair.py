@@ -71,6 +71,19 @@ def test_a_blob_with_other_bytes_is_found_with_verify(command: Command) -> None:
     assert f"blob {layer} was damaged" in command("store", "gc", "--repair", "--verify").out
 
 
+def test_labels_that_keep_the_parts_of_an_image_are_set_again(command: Command) -> None:
+    target = command.make_image(NAME, platforms=("linux/amd64", "linux/arm64"))
+    with open_store(command.root) as store, store.database.write() as cursor:
+        cursor.execute("UPDATE content SET labels = '{}' WHERE digest = ?", (target.digest,))
+    assert f"{target.digest} has no label that keeps" in command("store", "gc", "--check").out
+
+    said = command("store", "gc", "--repair")
+
+    assert f"labels of {target.digest} that keep parts of {NAME} were missing" in said.out
+    assert command("store", "gc", "--check", "--verify") == SOUND
+    assert command("inspect", NAME).code == 0
+
+
 def test_a_store_that_is_sound_stays_as_it_is(command: Command) -> None:
     command.make_image(NAME)
     assert command("store", "gc", "--repair", "--verify") == SOUND
