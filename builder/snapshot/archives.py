@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from builder.oci.digest import CHUNK
 from builder.snapshot.errors import InvalidLayer
-from builder.snapshot.streams import LayerReader, open_layer
+from builder.snapshot.streams import Hashed, LayerReader, open_layer
 from builder.snapshot.tarfields import number
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def open_stream(magic: bytes, blob: BinaryIO) -> LayerReader:
     if magic.startswith(_ZSTD):
         return open_layer(blob, "zstd")
     if magic.startswith(_BZIP2):
-        return LayerReader(_streams(blob, _bzip2), limit=None)
+        return LayerReader(Hashed(_streams(blob, _bzip2)))
     if magic.startswith(_XZ):
-        return LayerReader(_streams(blob, _xz), limit=None)
+        return LayerReader(Hashed(_streams(blob, _xz)))
     return open_layer(blob, "uncompressed")
 
 

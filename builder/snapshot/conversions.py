@@ -139,22 +139,26 @@ class Conversions:
             remove_tree(path)
 
     def _unpack(self, layer: LayerID, below: Below, root: Path) -> None:
-        from builder.snapshot.streams import open_layer
+        from builder.snapshot.streams import open_layer_ahead
         from builder.snapshot.unpack import unpack_layer
 
         row, blob = self._origins.fetched(layer)
-        with self._content.open(blob.digest) as stream:
-            scan = unpack_layer(
-                open_layer(stream, layer_compression(blob.media_type)), root, expected=row.diff_id
-            )
+        with (
+            self._content.open(blob.digest) as stream,
+            open_layer_ahead(stream, layer_compression(blob.media_type)) as archive,
+        ):
+            scan = unpack_layer(archive, root, expected=row.diff_id)
         implied.apply(implied.inherited(scan.implied, below()), root)
 
     def _scan(self, layer: LayerID) -> LayerScan:
-        from builder.snapshot.streams import open_layer
+        from builder.snapshot.streams import open_layer_ahead
 
         row, blob = self._origins.fetched(layer)
-        with self._content.open(blob.digest) as stream:
-            return scan_layer(open_layer(stream, layer_compression(blob.media_type)), expected=row.diff_id)
+        with (
+            self._content.open(blob.digest) as stream,
+            open_layer_ahead(stream, layer_compression(blob.media_type)) as archive,
+        ):
+            return scan_layer(archive, expected=row.diff_id)
 
     def _write_tar(self, layer: LayerID, sink: ByteSink) -> None:
         from builder.snapshot.streams import open_layer

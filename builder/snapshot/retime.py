@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from builder.oci.digest import CHUNK
-from builder.snapshot.streams import LayerReader
+from builder.snapshot.streams import Hashed, LayerReader
 from builder.snapshot.tarheader import BLOCK, OPAQUE_NAME, entry_header, whiteout_header
 from builder.snapshot.tarreader import read_layer
 from builder.snapshot.tarwriter import TRAILER
@@ -32,7 +32,7 @@ def retimed(layer: ByteStream, *, epoch: int) -> LayerReader:
 
     Raises, while it is read: InvalidLayer for a damaged archive, SnapshotError for a name that no layer can hold.
     """
-    return LayerReader(_archive(layer, epoch * _SECOND), limit=None)
+    return LayerReader(Hashed(_archive(layer, epoch * _SECOND)))
 
 
 def _archive(layer: ByteStream, latest_ns: int) -> Iterator[bytes]:

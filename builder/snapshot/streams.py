@@ -8,11 +8,13 @@ diff ID covers everything up to the end of the stream, also what stands behind t
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from builder.oci.digest import CHUNK, DiffID, Digest
 from builder.snapshot.errors import InvalidLayer
+from builder.snapshot.readahead import ReadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,27 +26,29 @@ _ZSTD_PIECE: Final = 1 << 10
 _ZSTD_MAX_WINDOW: Final = 1 << 27
 _GZIP: Final = 31
 _GZIP_INPUT: Final = 1 << 16
+_WORTHWHILE: Final = 256 << 10
 
 
 class LayerReader:
     """The tar bytes of a blob, hashed as they are read. The caller closes the blob."""
 
-    def __init__(self, chunks: Iterator[bytes], *, limit: int | None) -> None:
-        self._chunks = _ChunkStream(chunks, limit)
+    def __init__(self, hashed: Hashed, chunks: Iterator[bytes] | None = None) -> None:
+        """`chunks` are those of `hashed`, on whatever way they come here."""
+        self._hashed = hashed
         # The buffered reader is what makes many reads of 512 bytes cheap.
-        self._buffered = io.BufferedReader(self._chunks, CHUNK)
+        self._buffered = io.BufferedReader(_ChunkStream(hashed if chunks is None else chunks), CHUNK)
         self.read = self._buffered.read
 
     @property
     def size(self) -> int:
         """Bytes decompressed so far."""
-        return self._chunks.size
+        return self._hashed.size
 
     def finish(self) -> DiffID:
         """Reads what is left and names the whole. Raises: InvalidLayer, OSError."""
         while self.read(CHUNK):
             pass
-        return DiffID(Digest("sha256:" + self._chunks.sha256.hexdigest()))
+        return DiffID(Digest("sha256:" + self._hashed.sha256.hexdigest()))
 
 
 def open_layer(blob: BinaryIO, compression: Compression, *, limit: int | None = None) -> LayerReader:
@@ -52,43 +56,76 @@ def open_layer(blob: BinaryIO, compression: Compression, *, limit: int | None = 
 
     Raises, while it is read: InvalidLayer for a stream that is damaged, cut off or longer than `limit`.
     """
-    if compression == "gzip":
-        return LayerReader(_gunzip(blob), limit=limit)
-    if compression == "zstd":
-        return LayerReader(_unzstd(blob), limit=limit)
-    return LayerReader(_plain(blob), limit=limit)
+    return LayerReader(Hashed(_chunks(blob, compression), limit))
+
+
+@contextmanager
+def open_layer_ahead(blob: BinaryIO, compression: Compression) -> Iterator[LayerReader]:
+    """As `open_layer`, for who writes files meanwhile: a thread decompresses and hashes a few megabytes ahead."""
+    hashed = Hashed(_gathered(_chunks(blob, compression)))
+    with ReadAhead(hashed) as chunks:
+        yield LayerReader(hashed, chunks)
+
+
+class Hashed:
+    """Chunks, counted and hashed as they pass; more than `limit` bytes are an error."""
+
+    def __init__(self, chunks: Iterator[bytes], limit: int | None = None) -> None:
+        self._chunks = chunks
+        self._limit = limit
+        self.size = 0
+        self.sha256 = sha256()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        self.size += len(chunk)
+        if self._limit is not None and self.size > self._limit:
+            raise InvalidLayer(f"the layer is larger than the {self._limit} bytes that it may have")
+        self.sha256.update(chunk)
+        return chunk
 
 
 class _ChunkStream(io.RawIOBase):
-    """Chunks as a raw stream, counted and hashed."""
+    """Chunks as a raw stream."""
 
-    def __init__(self, chunks: Iterator[bytes], limit: int | None) -> None:
+    def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._limit = limit
         self._rest = memoryview(b"")
-        self.size = 0
-        self.sha256 = sha256()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
         if not self._rest:
-            self._rest = memoryview(self._next())
+            # An empty chunk is no end.
+            self._rest = memoryview(next(filter(None, self._chunks), b""))
         taken = min(len(self._rest), len(buffer))
         buffer[:taken] = self._rest[:taken]
         self._rest = self._rest[taken:]
         return taken
 
-    def _next(self) -> bytes:
-        for chunk in self._chunks:
-            self.size += len(chunk)
-            if self._limit is not None and self.size > self._limit:
-                raise InvalidLayer(f"the layer is larger than the {self._limit} bytes that it may have")
-            self.sha256.update(chunk)
-            if chunk:
-                return chunk
-        return b""
+
+def _chunks(blob: BinaryIO, compression: Compression) -> Iterator[bytes]:
+    if compression == "gzip":
+        return _gunzip(blob)
+    return _unzstd(blob) if compression == "zstd" else _plain(blob)
+
+
+def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Chunks that are worth being handed from thread to thread."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _WORTHWHILE:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
 
 
 def _plain(blob: BinaryIO) -> Iterator[bytes]:
