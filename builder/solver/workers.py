@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
+from builder.system.heaps import share_heaps
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -27,6 +29,7 @@ def job_limit(wanted: int | None, *, cores: int, files: int) -> int:
     return min(wanted or _JOBS_PER_CORE * cores, affordable)
 
 
+_HEAPS: Final = 2
 _LINGER: Final = 0.1
 """Seconds that a thread stays without a task."""
 
@@ -42,6 +45,7 @@ class Workers:
         self._waiting: deque[Task] = deque()
         self._busy = 0
         self._idle = 0
+        share_heaps(_HEAPS)
         lock = threading.Lock()
         self._work = threading.Condition(lock)
         self._quiet = threading.Condition(lock)
