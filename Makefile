@@ -35,7 +35,10 @@ conformance: setup-test ## build some hundred cases with a real BuildKit, too, a
 	@.venv/bin/python -m pytest -q tests/conformance
 
 bench: setup-test ## run the benchmarks, on a quiet machine: inner loops, and dockyard beside BuildKit and buildah
-	@.venv/bin/python -m pytest tests/bench/bench_*.py -o python_functions='bench_*' --benchmark-only -q
+	@memory=$$(mktemp --directory --tmpdir=/dev/shm dockyard-bench.XXXXXX)
+	trap 'rm -rf "$$memory"' EXIT
+	.venv/bin/python -m pytest tests/bench/bench_*.py -o python_functions='bench_*' --benchmark-only -q \
+	    --basetemp="$$memory/pytest"
 	PYTHONPATH=tests/bench:. .venv/bin/python -m sidebyside
 
 lint: venv ## check format, lint rules, types and the floors
