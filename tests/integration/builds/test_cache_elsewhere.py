@@ -8,14 +8,15 @@ import shutil
 import tempfile
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from building import Project
 from github_service import make_token, serve_github
 
 from builder.cache.remote.config import CACHE_CONFIG
-from builder.oci.mediatypes import OCI_MANIFEST
+from builder.oci.mediatypes import OCI_LAYER, OCI_MANIFEST
+from builder.snapshot.estargz import TOC_DIGEST
 from tests.integration.registry.faulty_proxy import FaultyProxy, serve_faults
 from tests.integration.registry.peers import serve_docker_registry
 
@@ -97,6 +98,26 @@ def test_a_second_machine_takes_everything_from_a_registry(
     assert (again.executed, len(again.cached)) == ([], STEPS), again.err
     assert "exporting cache to registry" in left.err
     assert f"importing cache manifest from {cache}:latest" in again.err
+
+
+@pytest.mark.parametrize("compression", ["zstd", "estargz"])
+def test_every_layer_of_a_cache_is_compressed_as_it_is_asked_for(
+    first: Project, second: Project, registry: FaultyProxy, compression: str
+) -> None:
+    cache = f"{registry.host}/cache"
+    wanted = f"mode=max,force-compression=true,compression={compression}"
+    first.built(TEXT, "--cache-to", f"type=registry,ref={cache},{wanted}", "-t", "app")
+    layers = manifest_at(registry, "cache")["layers"]
+    if compression == "zstd":
+        assert {layer["mediaType"] for layer in layers} == {f"{OCI_LAYER}+zstd"}
+    else:
+        assert all(TOC_DIGEST in layer["annotations"] for layer in layers)
+    again = second.built(TEXT, "--cache-from", cache, "-t", "app")
+    assert again.executed == [], again.err
+    assert (
+        second.dockyard("run", "app", "cat", "/app/once").out
+        == first.dockyard("run", "app", "cat", "/app/once").out
+    )
 
 
 def test_an_image_is_the_same_whether_its_layers_were_made_or_imported(
@@ -317,7 +338,8 @@ def test_a_layer_that_cannot_be_passed_on_from_the_cache_does_not_end_the_build(
     registry.requests.clear()
     with serve_docker_registry(tmp_path / "other") as other:
         name = f"{other.host}/app"
-        lose(registry, fault, layer_of(registry, cache))
+        (layer,) = manifest_at(registry, "cache")["layers"]
+        lose(registry, fault, layer["digest"])
         again = second.built(text, "--cache-from", cache, "-o", f"type=registry,name={name}")
         pulled = second.dockyard("pull", name)
     assert len(again.executed) == 1, again.err
@@ -380,13 +402,11 @@ def test_the_classic_store_leaves_caches_in_images_only(first: Project, tmp_path
     first.built(TEXT, "--driver", "classic", "--cache-to", "type=inline", "-t", "app")
 
 
-def layer_of(registry: FaultyProxy, cache: str) -> str:
-    """The only layer of a cache at a registry."""
-    path = cache.partition("/")[2]
-    url = f"http://{registry.host}/v2/{path}/manifests/latest"
+def manifest_at(registry: FaultyProxy, repository: str) -> dict[str, Any]:
+    """The manifest of a cache at a registry."""
+    url = f"http://{registry.host}/v2/{repository}/manifests/latest"
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": OCI_MANIFEST})) as answer:
-        (layer,) = json.load(answer)["layers"]
-    return str(layer["digest"])
+        return dict(json.load(answer))
 
 
 def read_manifest(place: Path) -> dict[str, object]:

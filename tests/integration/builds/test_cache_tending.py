@@ -126,8 +126,7 @@ def test_repair_forgets_a_tree_that_is_missing_and_its_step_runs_again(project: 
 
     said = project.dockyard("store", "gc", "--repair").out
 
-    assert said == f"the tree of layer {lost} was missing and is forgotten\n"
-    assert project.dockyard("store", "gc", "--check").out == "The store is sound.\n"
+    assert said == f"the tree of layer {lost} was missing and is forgotten\nThe store is sound.\n"
     again = project.built(f"{text}RUN cat /a\n", "-o", "type=cacheonly")
     assert len(again.executed) == 2, again.err
 

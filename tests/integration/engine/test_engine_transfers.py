@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from registries import REGISTRY, registry_beside
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import RunDockyard
 
 pytestmark = pytest.mark.root
-REGISTRY = "127.0.0.1:5000"
 
 
 class AtEngine(NamedTuple):
@@ -47,32 +44,8 @@ def at_engine(dockyard: RunDockyard, project: Project, peer: Peer) -> AtEngine:
 @pytest.fixture
 def registry(peer: Peer, tmp_path: Path) -> Iterator[None]:
     """A registry on the loopback of the engine's own network."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("docker-registry is not installed")
-    config = {
-        "version": "0.1",
-        "log": {"level": "error"},
-        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
-        "http": {"addr": REGISTRY},
-    }
-    (tmp_path / "config.yml").write_text(json.dumps(config))
-    beside = ["nsenter", f"--target={peer.network}", "--net"]
-    process = subprocess.Popen([*beside, program, "serve", tmp_path / "config.yml"])
-    try:
-        _await_answer(beside)
+    with registry_beside(peer, tmp_path, storage=tmp_path / "registry"):
         yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _await_answer(beside: list[str]) -> None:
-    ask = [*beside, "bash", "-c", f"exec 3<>/dev/tcp/{REGISTRY.replace(':', '/')}"]
-    deadline = time.monotonic() + 20
-    while subprocess.run(ask, stderr=subprocess.DEVNULL, check=False).returncode:
-        assert time.monotonic() < deadline, "docker-registry does not answer"
-        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("registry")
