@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from builder.oci.reference import parse_reference
 from builder.store.containerd.address import NAMESPACE, parse_address
 from builder.system.errors import Unsupported
+from builder.system.fields import read_fields
 from exporter.annotations import parse_attribute
 from exporter.errors import InvalidOutput
 from exporter.outputs import (
@@ -104,11 +105,9 @@ def with_load(outputs: Sequence[Output]) -> tuple[Output, ...]:
 
 
 def _attributes(spec: str) -> dict[str, str]:
-    import csv
-
     try:
-        fields = next(csv.reader([spec], strict=True), [])
-    except csv.Error as error:
+        fields = read_fields(spec)
+    except ValueError as error:
         raise InvalidOutput(f"invalid output {spec!r}: {error}") from error
     if fields == [spec] and not spec.startswith("type="):
         return {"type": "tar" if spec == _STDOUT else "local", "dest": spec}

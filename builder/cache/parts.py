@@ -7,7 +7,6 @@ by a build, and lost without harm.
 
 from __future__ import annotations
 
-import zlib
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -144,6 +143,8 @@ class PartsTable:
         )
         if not rows:
             return None
+        import zlib
+
         try:
             packed = b"".join(piece for (piece,) in rows)
             headers = msgspec.msgpack.decode(zlib.decompress(packed), type=list[msgspec.Raw])

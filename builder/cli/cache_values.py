@@ -7,7 +7,6 @@ Source: buildx's reference for both flags; BuildKit's cache backends.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,7 @@ from builder.cache.remote.places import (
 from builder.oci.digest import Digest
 from builder.oci.reference import parse_reference
 from builder.system.errors import UsageError
+from builder.system.fields import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -142,8 +142,8 @@ def _parsed(flag: str, words: Iterable[str], environ: Mapping[str, str]) -> list
 
 def _fields(word: str) -> dict[str, str]:
     try:
-        fields = next(csv.reader([word], strict=True), [])
-    except csv.Error as error:
+        fields = read_fields(word)
+    except ValueError as error:
         raise UsageError(f"invalid cache value: {error}") from error
     attributes = {}
     for field in fields:

@@ -11,15 +11,9 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from builder.graph.operations import Copy, MakeDirectory, MakeFile
+from builder.graph.operations import Copy
 from builder.oci.digest import Digest
-from builder.snapshot.errors import SnapshotError
 from builder.snapshot.limits import DEFAULT_LIMITS, UnpackLimits
-from builder.snapshot.mkdir import make_directory
-from builder.snapshot.mkfile import place_file
-from builder.snapshot.owners import Ids, find_ids, has_names
-from builder.snapshot.pending import PendingLayer
-from builder.snapshot.placement import Placement
 from builder.snapshot.selection import Listing, SelectedTree, headers_digest, select, selection_headers
 from builder.snapshot.stack import EMPTY
 
@@ -27,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from builder.graph.operations import File, Owner
+    from builder.graph.operations import File
     from builder.snapshot.entry import FileView, Node
 
 
@@ -51,6 +45,8 @@ class FilePlan:
     @property
     def needs_accounts(self) -> bool:
         """Whether `nodes` will read `/etc/passwd` and `/etc/group` of what is below."""
+        from builder.snapshot.owners import has_names
+
         return any(has_names(action.owner) for action in self._operation.actions)
 
     def files(self) -> Iterator[Node]:
@@ -83,26 +79,12 @@ class FilePlan:
         in the directory `scratch`, which must outlive the nodes.
         Raises: SnapshotError and its kinds; OSError.
         """
-        pending = PendingLayer(below)
-        for action in self._operation.actions:
-            ids = self._ids(action.owner, below)
-            if isinstance(action, MakeDirectory):
-                make_directory(action, pending, ids=ids, now_ns=now_ns)
-                continue
-            if isinstance(action, MakeFile):
-                place_file(action, pending, ids=ids, now_ns=now_ns)
-                continue
-            placement = Placement(action, pending, ids=ids, now_ns=now_ns)
-            place = placement.place
-            if action.unpack:
-                # Few builds have an ADD, and what reads archives takes its time to load.
-                from builder.snapshot.expand import Unpacker
+        # Loaded here because a step that the cache knows makes nothing.
+        from builder.snapshot.making import make_nodes
 
-                unpacker = Unpacker(placement, pending, scratch, ids=ids, now_ns=now_ns, limits=self._limits)
-                place = unpacker.place
-            for tree in self._selections[action]:
-                place(tree)
-        return pending.nodes()
+        return make_nodes(
+            self._operation, self._selections, below, now_ns=now_ns, scratch=scratch, limits=self._limits
+        )
 
     @cached_property
     def _selections(self) -> dict[Copy, tuple[SelectedTree, ...]]:
@@ -112,12 +94,3 @@ class FilePlan:
     def _source(self, action: Copy) -> FileView:
         source = None if action.input is None else self._sources[action.input]
         return EMPTY if source is None else source
-
-    def _ids(self, owner: Owner | None, below: FileView) -> Ids | None:
-        if owner is None:
-            return None
-        if self._operation.base is None and has_names(owner):
-            raise SnapshotError(
-                "invalid user index: -1", hint="an empty base has no user names: give numbers to --chown"
-            )
-        return find_ids(owner, below)

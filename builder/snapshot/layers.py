@@ -24,7 +24,6 @@ from builder.snapshot.origins import Origins
 from builder.snapshot.recipe import RecipeLayer
 from builder.snapshot.stack import StackView
 from builder.snapshot.tree import TreeLayer
-from builder.snapshot.unchanged import set_unchanged_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,6 +104,8 @@ class Layers:
 
         `over` are the layers below, lowest first, whose trees are there. Raises: OSError.
         """
+        from builder.snapshot.unchanged import set_unchanged_aside
+
         set_unchanged_aside(upper, [self.tree_path(each) for each in reversed(over)])
         layer = self._new()
         os.rename(upper, self._paths.tree(layer))

@@ -15,8 +15,7 @@ from builder.snapshot.disk import LAYER_XATTRS, Directory, kind_of, stat_node
 from builder.snapshot.entry import Entry, Node
 from builder.snapshot.errors import SnapshotError
 from builder.snapshot.links import LinkedContent
-from builder.snapshot.treewriter import OPAQUE_XATTR
-from builder.snapshot.unchanged import UNCHANGED_XATTR
+from builder.snapshot.marks import OPAQUE_XATTR, UNCHANGED_XATTR
 
 if TYPE_CHECKING:
     import os

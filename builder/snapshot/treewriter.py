@@ -14,6 +14,7 @@ import stat
 from typing import TYPE_CHECKING, Final, Self
 
 from builder.snapshot.errors import InvalidLayer, SnapshotError
+from builder.snapshot.marks import OPAQUE_XATTR
 from builder.system.linux import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, open_beneath
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from builder.snapshot.entry import Entry
 
-OPAQUE_XATTR: Final = "trusted.overlay.opaque"
 ROOT_MODE: Final = 0o755
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -15,14 +15,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from builder.snapshot.disk import LAYER_XATTRS
-from builder.snapshot.treewriter import OPAQUE_XATTR
+from builder.snapshot.marks import OPAQUE_XATTR, UNCHANGED_XATTR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-UNCHANGED_XATTR: Final = "trusted.dockyard.unchanged"
-"""On a directory: neither it nor what is below it is part of the layer."""
 
 # What lies deeper has no path that every system call takes; it stays as the step left it.
 _MAX_PATH: Final = 3500

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
 import msgspec
 
 from builder.system.errors import Unsupported, UsageError
+from builder.system.fields import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,12 +97,9 @@ def _canonical(kind: str, word: str) -> str:
 
 
 def _entry(word: str) -> tuple[str, dict[str, str]]:
-    # Loaded here because most builds say nothing of attestations.
-    import csv
-
     try:
-        parts = next(csv.reader([word], strict=True), [])
-    except csv.Error as error:
+        parts = read_fields(word)
+    except ValueError as error:
         raise UsageError(f"invalid attestation {word!r}: {error}") from error
     fields: dict[str, str] = {}
     for part in parts:

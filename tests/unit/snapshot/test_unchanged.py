@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from builder.snapshot.marks import OPAQUE_XATTR
 from builder.snapshot.tree import tree_nodes
-from builder.snapshot.treewriter import OPAQUE_XATTR
 from builder.snapshot.unchanged import set_unchanged_aside
 
 pytestmark = pytest.mark.root
