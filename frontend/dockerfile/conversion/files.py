@@ -12,7 +12,6 @@ from builder.system.values import Value
 from frontend.dockerfile import tree
 from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
 from frontend.dockerfile.conversion.inline import inline_files
-from frontend.dockerfile.conversion.remotes import convert_remotes
 from frontend.dockerfile.conversion.steps import command_text
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.ownership import InvalidOwnership, has_names, read_mode, read_owner
@@ -66,6 +65,8 @@ def convert_copy(stage: StageConversion, node: tree.Copy) -> None:
 
 def convert_add(stage: StageConversion, node: tree.Add) -> None:
     """Adds a copy of files and archives as a step. Raises: DockerfileError."""
+    from frontend.dockerfile.conversion.remotes import convert_remotes
+
     transfer = _expand(stage, node)
     remotes = convert_remotes(stage, node, transfer.sources)
     _add_local(stage, node, transfer, unpack=node.unpack is not False, remotes=remotes)

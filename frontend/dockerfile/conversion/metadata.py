@@ -1,4 +1,7 @@
-"""Instructions that change what the image says of itself, and no file of it."""
+"""Instructions that change what the image says of itself, and no file of it.
+
+What only one of them needs is loaded with the first of its kind.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,8 @@ from typing import TYPE_CHECKING, Final
 from builder.oci.config import Healthcheck
 from builder.system.quoting import quote
 from frontend.dockerfile.characters import SPACES
-from frontend.dockerfile.durations import format_duration
 from frontend.dockerfile.errors import DockerfileError
-from frontend.dockerfile.ports import InvalidPort, read_ports
 from frontend.dockerfile.scope import NOT_IN_ENVIRONMENT
-from frontend.dockerfile.signals import is_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,6 +107,8 @@ def convert_user(stage: StageConversion, node: tree.User) -> None:
 
 def convert_expose(stage: StageConversion, node: tree.Expose) -> None:
     """Declares ports. Raises: DockerfileError."""
+    from frontend.dockerfile.ports import InvalidPort, read_ports
+
     ports: list[str] = []
     for word in node.ports:
         # One variable can hold several ports.
@@ -133,6 +135,8 @@ def convert_volume(stage: StageConversion, node: tree.Volume) -> None:
 
 def convert_stop_signal(stage: StageConversion, node: tree.StopSignal) -> None:
     """Sets the signal that stops a container. Raises: DockerfileError."""
+    from frontend.dockerfile.signals import is_signal
+
     signal = stage.expand(node.signal, node.location)
     if not is_signal(signal):
         raise DockerfileError(f"invalid signal: {signal}", location=node.location)
@@ -142,6 +146,8 @@ def convert_stop_signal(stage: StageConversion, node: tree.StopSignal) -> None:
 
 def convert_healthcheck(stage: StageConversion, node: tree.Healthcheck) -> None:
     """Sets how a container is asked whether it is well."""
+    from frontend.dockerfile.durations import format_duration
+
     check = Healthcheck(
         test=_test(node.command),
         interval=node.interval,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from builder.platforms import Platform
 from frontend.dockerfile.checks.findings import Findings
-from frontend.dockerfile.conversion.epochs import named_epoch
 from frontend.dockerfile.conversion.images import Images
 from frontend.dockerfile.planning import Plan, make_plan
 from frontend.dockerfile.scope import (
@@ -18,6 +19,9 @@ from frontend.dockerfile.scope import (
 )
 from frontend.dockerfile.tree import Dockerfile
 from frontend.options import Options
+
+if TYPE_CHECKING:
+    from builder.graph import Location
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,20 +64,26 @@ def set_scene(
     """The scene for `platform`. Raises: DockerfileError."""
     build_args = options.build_args
     variables = global_variables(dockerfile, options, target=platform, build_args=build_args)
+
+    def named(name: str, location: Location | None) -> int | None:
+        from frontend.dockerfile.conversion.epochs import named_epoch
+
+        return named_epoch(
+            name,
+            dockerfile,
+            images,
+            platform,
+            build_args=options.build_args,
+            variables=variables,
+            location=location,
+        )
+
     epoch = read_epoch(
         dockerfile,
         build_args,
         variables,
         context=options.context_epoch,
-        named=lambda name, location: named_epoch(
-            name,
-            dockerfile,
-            images,
-            platform,
-            build_args=build_args,
-            variables=variables,
-            location=location,
-        ),
+        named=named,
     )
     build_args, variables = _resolved(build_args, epoch), _resolved(variables, epoch)
     plan = make_plan(dockerfile, variables, target=options.target, build_platform=options.build_platform)
