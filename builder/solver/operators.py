@@ -64,7 +64,7 @@ class Operators:
         self,
         sources: Sources,
         files: FileSteps,
-        runs: RunSteps,
+        open_runs: Callable[[], RunSteps],
         remotes: RemoteSteps,
         *,
         layers: Layers,
@@ -74,10 +74,14 @@ class Operators:
         cancelled: threading.Event,
         before_commands: Callable[[], Container[Digest]],
     ) -> None:
-        """`before_commands` gives the vertices whose results commands need."""
+        """`open_runs` is called when a command must be looked into or run, or soon will be.
+
+        `before_commands` gives the vertices whose results commands need.
+        """
         self._sources = sources
         self._files = files
-        self._runs = runs
+        self._open_runs = open_runs
+        self._runs: RunSteps | None = None
         self._remotes = remotes
         self._layers = layers
         self._records = records
@@ -135,7 +139,8 @@ class Operators:
             key = file_key(operation, base, content)
         else:
             inputs = dict(zip(content_inputs(vertex), results, strict=True))
-            content, headers = self._checksum(vertex, lambda: self._runs.content(vertex, operation, inputs))
+            runs = self._opened_runs()
+            content, headers = self._checksum(vertex, lambda: runs.content(vertex, operation, inputs))
             key = exec_key(operation, base, content)
         self.trail.note_content(vertex, key, keys, content, headers)
         if None not in keys:
@@ -227,12 +232,19 @@ class Operators:
         with self._layers.scratch() as scratch:
             if isinstance(operation, File):
                 if vertex.digest in self._before_commands():
-                    self._runs.expect()
+                    self._opened_runs().expect()
                 copied = [results[position] for position in content_inputs(vertex)]
                 layer = self._files.make(vertex, base, copied, scratch)
             else:
-                layer = self._runs.run(vertex, operation, base, dict(enumerate(results)), scratch)
+                inputs = dict(enumerate(results))
+                layer = self._opened_runs().run(vertex, operation, base, inputs, scratch)
         return Layered((*base.layers, layer))
+
+    def _opened_runs(self) -> RunSteps:
+        with self._guard:
+            if self._runs is None:
+                self._runs = self._open_runs()
+            return self._runs
 
     def _recorded(self, vertex: Vertex, key: Digest) -> Layered | None:
         layers = self._records.find(key)

@@ -12,10 +12,8 @@ from builder.graph import Exec, File, Merge, walk
 from builder.snapshot.limits import DEFAULT_LIMITS
 from builder.solver.errors import StepFailed
 from builder.solver.filesteps import FileSteps
-from builder.solver.mountsteps import MountSteps
 from builder.solver.operators import Operators
 from builder.solver.results import Failed, Layered, PlatformFailure
-from builder.solver.runsteps import RunSteps
 from builder.solver.scheduler import Scheduler
 from builder.solver.solved import solved_steps
 from builder.solver.workers import Workers, job_limit
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from builder.solver.operators import Sources
     from builder.solver.remotesteps import RemoteSteps
     from builder.solver.results import Outcome
+    from builder.solver.runsteps import RunSteps
     from builder.solver.solved import SolvedStep
     from builder.system.locks import KeyLocks
 
@@ -123,28 +122,11 @@ def solve(
         layer_format=layer_format,
         limits=tools.limits,
     )
-    mounts = MountSteps(
-        tools.layers,
-        tools.digests,
-        tools.caches,
-        tools.agents,
-        tools.stream,
-        scope=tools.mount_scope,
-        trusted=tools.trusted,
-    )
     vertices = list(walk(roots))
-    runs = RunSteps(
-        tools.layers,
-        tools.open_executor,
-        tools.stream,
-        tools.cancelled,
-        secrets=tools.secrets,
-        mounts=mounts,
-    )
     operators = Operators(
         tools.sources,
         files,
-        runs,
+        lambda: _open_runs(tools),
         tools.remotes,
         layers=tools.layers,
         records=tools.records,
@@ -187,6 +169,30 @@ def solve(
         remotes=tools.remotes.found,
         steps=cache(lambda: dict(solved_steps(vertices, scheduler, tools.remotes))),
         failures=failures,
+    )
+
+
+def _open_runs(tools: Tools) -> RunSteps:
+    # Loaded here because a build that finds everything in the cache runs no command.
+    from builder.solver.mountsteps import MountSteps
+    from builder.solver.runsteps import RunSteps
+
+    mounts = MountSteps(
+        tools.layers,
+        tools.digests,
+        tools.caches,
+        tools.agents,
+        tools.stream,
+        scope=tools.mount_scope,
+        trusted=tools.trusted,
+    )
+    return RunSteps(
+        tools.layers,
+        tools.open_executor,
+        tools.stream,
+        tools.cancelled,
+        secrets=tools.secrets,
+        mounts=mounts,
     )
 
 
