@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from builder.cache.remote.config import INLINE
+from builder.cache.remote.places import INLINE
 from builder.solver.workers import in_parallel
 from exporter.assemble import Layer, PlatformImage, assemble
 from exporter.forms import form_of, variant

@@ -17,8 +17,6 @@ from builder.oci.digest import Digest, decode_hook, encode_json
 from builder.oci.manifest import MAX_DOCUMENT, InvalidDocument
 
 CACHE_CONFIG: Final = "application/vnd.buildkit.cacheconfig.v0"
-INLINE: Final = "moby.buildkit.cache.v0"
-"""Member of an image config that holds records as base64 of their JSON."""
 
 MAX_CONFIG: Final = MAX_DOCUMENT
 """Bytes of the largest manifest, config or inline cache that is read, or written."""

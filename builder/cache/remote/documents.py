@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from builder.cache.remote.config import (
     CACHE_CONFIG,
-    INLINE,
     decode_cache_config,
     decode_inline,
     encode_cache_config,
     require_small,
 )
+from builder.cache.remote.places import INLINE
 from builder.cache.remote.stacks import (
     CachedLayer,
     Known,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -12,6 +12,9 @@ from builder.oci.reference import Reference
 
 Mode: TypeAlias = Literal["min", "max"]
 CacheForm: TypeAlias = Literal["gzip", "zstd", "estargz", "uncompressed"]
+
+INLINE: Final = "moby.buildkit.cache.v0"
+"""Member of an image config that holds records as base64 of their JSON."""
 
 
 class Secret(str):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from builder.cache.remote.config import BUILDKIT_MAX_CONFIG, CACHE_CONFIG, INLINE, MAX_CONFIG, encode_inline
+from builder.cache.remote.config import BUILDKIT_MAX_CONFIG, CACHE_CONFIG, MAX_CONFIG, encode_inline
 from builder.cache.remote.documents import CacheDocuments, cache_documents, read_cache
+from builder.cache.remote.places import INLINE
 from builder.cache.remote.stacks import CachedLayer, CachedStep, describe_inline
 from builder.oci.config import ImageConfig, RootFS, encode_config
 from builder.oci.descriptor import Descriptor
