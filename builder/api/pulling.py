@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ from builder.api.signing import adopt_signatures
 from builder.api.transfers import shown_on
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
-from builder.oci.manifest import Index, InvalidDocument
+from builder.oci.manifest import Index
 from builder.oci.mediatypes import INDEXES
 from builder.oci.reference import Reference, parse_reference
 from builder.progress.stream import Stream, discard
@@ -29,14 +30,11 @@ from builder.registry.sources import note_source
 from builder.registry.watching import unwatched
 from builder.store.admission import require_multi_platform, require_storable
 from builder.store.imagegraph import (
-    MAX_BLOBS,
-    MAX_DEPTH,
     PARTIAL,
-    Visited,
     is_attestation,
     labels_for,
-    read_document,
     resolve_platform,
+    walk_image,
 )
 from exporter.attest.signing.places import RegistryPlace
 
@@ -47,6 +45,7 @@ if TYPE_CHECKING:
     from builder.platforms import Platform
     from builder.progress.events import EventSink
     from builder.registry.watching import State, Transfer, Watcher
+    from builder.store.imagegraph import Visited
     from builder.store.protocol import ContentWriter, DocumentReader, Store
 
 _SUBJECT = "vnd.docker.reference.digest"
@@ -137,20 +136,11 @@ def _wanted(reader: DocumentReader, root: Descriptor, chosen: Collection[Digest]
 
     Of an index all indexes, the chosen manifests, and what is attested of those. Raises: InvalidDocument.
     """
-    seen: set[Digest] = set()
-    pending = [(root, 0)]
-    while pending:
-        descriptor, depth = pending.pop()
-        if descriptor.digest in seen:
-            continue
-        if depth > MAX_DEPTH or len(seen) == MAX_BLOBS:
-            raise InvalidDocument(f"image {root.digest} is nested too deeply or has too many blobs")
-        seen.add(descriptor.digest)
-        visited = Visited(descriptor, read_document(reader, descriptor))
-        yield visited
-        inside = isinstance(visited.document, Index)
-        below = [each for each in visited.children if not inside or _is_wanted(each, chosen)]
-        pending.extend((each, depth + 1) for each in reversed(below))
+    return walk_image(
+        reader,
+        root,
+        wanted=lambda parent, entry: not isinstance(parent.document, Index) or _is_wanted(entry, chosen),
+    )
 
 
 def _is_wanted(entry: Descriptor, chosen: Collection[Digest] | None) -> bool:
@@ -178,9 +168,7 @@ def _fetch(
         watch(transfer)
 
     blobs = sorted((each.descriptor for each in wanted if each.document is None), key=lambda each: -each.size)
-    crew.run(
-        [lambda blob=blob: copy_blob(reader, blob, content, watch=watched) for blob in blobs]  # type: ignore[misc]
-    )
+    crew.run([partial(copy_blob, reader, blob, content, watch=watched) for blob in blobs])
     return "done" in states
 
 

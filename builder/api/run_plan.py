@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from builder.graph.operations import Exec, Network
+from builder.graph.operations import Exec
 from builder.oci.config import DEFAULT_PATH
-from builder.platforms import Platform
+from builder.store.engine.wishes import ContainerWishes
 from builder.system.errors import DockyardError
 
 if TYPE_CHECKING:
@@ -24,23 +22,9 @@ class NothingToRun(DockyardError):
     """Neither the image nor the command line names a program."""
 
 
-class RunWishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says. `entrypoint` None: the image's; "" : none at all.
+class RunWishes(ContainerWishes, frozen=True, kw_only=True):
+    """What the command line says. `max_disk`: bytes that the state root may take; None: what its settings say."""
 
-    `platform` chooses of an index; None: this machine's. `interactive`: the program has our standard input;
-    `terminal`: that is a terminal. `max_disk`: bytes that the state root may take; None: what its settings say.
-    """
-
-    args: tuple[str, ...] = ()
-    entrypoint: str | None = None
-    env: tuple[tuple[str, str], ...] = ()
-    cwd: str = ""
-    user: str = ""
-    network: Network = "default"
-    hostname: str = ""
-    platform: Platform | None = None
-    interactive: bool = False
-    terminal: bool = False
     max_disk: int | None = None
 
 

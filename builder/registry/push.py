@@ -7,6 +7,7 @@ one asks for each blob first. Every name gets the root; whatever stands below it
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -84,7 +85,7 @@ def push_image(
     wanted = [blob for blob in blobs if not blob.media_type.startswith(_FOREIGN)]
     # The largest first, so that no long one is left alone at the end.
     wanted.sort(key=lambda blob: -blob.size)
-    crew.run([lambda blob=blob: transfer(blob) for blob in wanted])  # type: ignore[misc]
+    crew.run([partial(transfer, blob) for blob in wanted])
     _push_documents(repository, source, visited, crew)
     _push_root(repository, source, root, tags)
     return ledger.result(root)
@@ -113,7 +114,7 @@ def _push_documents(
     def put(descriptor: Descriptor) -> None:
         push_manifest(repository, source.read(descriptor), descriptor, name=descriptor.digest)
 
-    crew.run([lambda each=each: put(each) for each in manifests])  # type: ignore[misc]
+    crew.run([partial(put, each) for each in manifests])
     for index in reversed(indexes):
         put(index)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from builder.system.heaps import share_heaps
@@ -104,7 +105,7 @@ def in_parallel(limit: int, items: Iterable[_Item], work: Callable[[_Item], None
             errors.append(error)
 
     for item in items:
-        workers.submit(lambda item=item: guarded(item))  # type: ignore[misc]
+        workers.submit(partial(guarded, item))
     workers.join()
     if errors:
         raise errors[0]

@@ -97,7 +97,7 @@ def image_facts(content: ContentReader, root: Descriptor, here: Collection[Diges
     found: dict[Digest, ManifestFacts] = {}
     configs: list[ImageConfig] = []
     with suppress(DockyardError):
-        for visited in walk_image(content, root, absent=lambda each: each.digest not in here):
+        for visited in walk_image(content, root, wanted=lambda _, each: each.digest in here):
             blob = visited.descriptor
             sizes[blob.digest] = blob.size
             if isinstance(visited.document, Index):

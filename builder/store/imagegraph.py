@@ -104,16 +104,19 @@ def walk_here(content: ContentReader, root: Descriptor) -> Iterator[Visited]:
     blob = content.find(root.digest)
     if blob is None or PARTIAL not in blob.labels:
         return walk_image(content, root)
-    return walk_image(content, root, absent=lambda entry: content.find(entry.digest) is None)
+    return walk_image(content, root, wanted=lambda _, entry: content.find(entry.digest) is not None)
 
 
 def walk_image(
-    reader: DocumentReader, root: Descriptor, *, absent: Callable[[Descriptor], bool] | None = None
+    reader: DocumentReader,
+    root: Descriptor,
+    *,
+    wanted: Callable[[Visited, Descriptor], bool] | None = None,
 ) -> Iterator[Visited]:
     """Every blob of the image, each once, a document before what it points at.
 
-    Only documents are read; of configs and layers nothing but the descriptor is known. What is `absent` is left
-    out, except for the root.
+    Only documents are read; of configs and layers nothing but the descriptor is known. `wanted` is asked of what
+    a document points at: what is not, is left out with all that stands below it.
     Raises: StoreError, and InvalidDocument for a graph that is too deep or too large.
     """
     seen: set[Digest] = set()
@@ -127,7 +130,7 @@ def walk_image(
         seen.add(descriptor.digest)
         visited = Visited(descriptor, read_document(reader, descriptor))
         yield visited
-        below = [child for child in visited.children if absent is None or not absent(child)]
+        below = [child for child in visited.children if wanted is None or wanted(visited, child)]
         pending.extend((child, depth + 1) for child in reversed(below))
 
 

@@ -14,7 +14,7 @@ from builder.oci.digest import Digest
 from builder.oci.reference import parse_reference
 from builder.progress.stream import Stream, discard
 from builder.store.admission import require_multi_platform, require_storable
-from builder.store.engine.containers import ContainerWishes, Streams, run_container
+from builder.store.engine.containers import Streams, run_container
 from builder.store.engine.images import EngineImages
 from builder.store.engine.transfers import pull_by_engine, push_by_engine
 from builder.store.errors import InvalidLayout
@@ -115,20 +115,8 @@ class ImagesAtEngine:
         """Runs a program in a container of the engine's, which is removed afterwards."""
         require_terminal(wishes)
         sys.stdout.flush()
-        asked = ContainerWishes(
-            args=wishes.args,
-            entrypoint=wishes.entrypoint,
-            env=wishes.env,
-            cwd=wishes.cwd,
-            user=wishes.user,
-            network=wishes.network,
-            hostname=wishes.hostname,
-            platform=str(wishes.platform) if wishes.platform else None,
-            interactive=wishes.interactive,
-            terminal=wishes.terminal,
-        )
         streams = Streams(sys.stdin.fileno(), sys.stdout.fileno(), sys.stderr.fileno())
-        return run_container(self._engine, image.target.digest, asked, streams)
+        return run_container(self._engine, image.target.digest, wishes, streams)
 
     def __enter__(self) -> Self:
         return self

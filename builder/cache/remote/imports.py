@@ -8,6 +8,7 @@ whose blobs are gone, is a miss, and the build goes on.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from builder.cache.records import CacheRecords
@@ -91,7 +92,7 @@ class ImportedCaches:
                 def load(position: int) -> None:
                     read[position] = self._read(self._sources[position])
 
-                tasks = [lambda n=n: load(n) for n in range(len(self._sources))]
+                tasks = [partial(load, n) for n in range(len(self._sources))]
                 Crew(_PARALLEL, self._cancelled).run(tasks)
                 self._known = [(source, each) for n, source in enumerate(self._sources) for each in read[n]]
             return self._known
@@ -132,7 +133,7 @@ class ImportedCaches:
                 self._absent.add((source.name, blob.digest))
 
         unknown = [blob for digest, blob in blobs.items() if (source.name, digest) not in self._checked]
-        Crew(_PARALLEL, self._cancelled).run([lambda each=each: check(each) for each in unknown])  # type: ignore[misc]
+        Crew(_PARALLEL, self._cancelled).run([partial(check, each) for each in unknown])
         gone = [blob.digest for blob in unknown if (source.name, blob.digest) in self._absent]
         if gone:
             self._warn(

@@ -7,6 +7,7 @@ has wanted them for long, so each is asked for before it is relied upon.
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
 from builder.cache.remote.config import decode_cache_config, encode_cache_config, require_small
@@ -124,7 +125,7 @@ class ObjectTarget:
         config, layers = describe_steps(steps, annotated=True)
         blobs = {layer.descriptor.digest: layer.descriptor for layer in layers}
         content = encode_cache_config(config)
-        tasks = [lambda each=each: self._put(each, report) for each in blobs.values()]
+        tasks = [partial(self._put, each, report) for each in blobs.values()]
         Crew(_PARALLEL, self._cancelled).run(tasks)
         report(f"writing config {Digest.of(content)}")
         self._objects.put_config(content)

@@ -21,27 +21,10 @@ if TYPE_CHECKING:
 
     from builder.oci.digest import Digest
     from builder.store.engine.engine import Engine
+    from builder.store.engine.wishes import ContainerWishes
 
 _ERRORS: Final = 2
 """The stream of the program's standard error, as the engine numbers it."""
-
-
-class ContainerWishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What shall differ from the image's own defaults. `entrypoint` None: the image's; "": none at all.
-
-    `platform` chooses of an index; None: the engine does. `terminal`: our terminal is the program's.
-    """
-
-    args: tuple[str, ...] = ()
-    entrypoint: str | None = None
-    env: tuple[tuple[str, str], ...] = ()
-    cwd: str = ""
-    user: str = ""
-    network: str = "default"
-    hostname: str = ""
-    platform: str | None = None
-    interactive: bool = False
-    terminal: bool = False
 
 
 class Streams(msgspec.Struct, frozen=True):
@@ -82,7 +65,7 @@ def _create(client: APIClient, image: Digest, wishes: ContainerWishes) -> str:
         working_dir=wishes.cwd or None,
         user=wishes.user or None,
         hostname=wishes.hostname or None,
-        platform=wishes.platform,
+        platform=str(wishes.platform) if wishes.platform else None,
         stdin_open=wishes.interactive,
         tty=wishes.terminal,
         host_config=client.create_host_config(network_mode=wishes.network),

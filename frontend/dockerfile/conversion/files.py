@@ -10,13 +10,13 @@ from builder.graph import Copy, File, MakeDirectory, Merge, Owner, Vertex
 from builder.system.quoting import quote
 from builder.system.values import Value
 from frontend.dockerfile import tree
-from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
+from frontend.dockerfile.conversion.images import build_context, outside_vertex
 from frontend.dockerfile.conversion.inline import inline_files
 from frontend.dockerfile.conversion.steps import command_text
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.ownership import InvalidOwnership, has_names, read_mode, read_owner
 from frontend.dockerfile.paths import clean, destination, join, pivoted, rooted
-from frontend.dockerfile.planning import SCRATCH, find_source
+from frontend.dockerfile.planning import find_source
 from frontend.dockerfile.remote import remote_kind
 
 if TYPE_CHECKING:
@@ -131,12 +131,7 @@ def _copy_source(stage: StageConversion, node: tree.Copy) -> Vertex | None:
                 location=node.location,
             )
         return stage.states[index].source
-    if name == SCRATCH:
-        return None
-    if context := scene.images.context(name, scene.platform, location=node.location):
-        return context_vertex(name, context, node.location)
-    image = scene.images.image(name, scene.platform, location=node.location, stages=scene.stage_names)
-    return image_vertex(image, f"FROM {image_name(image)}", location=node.location)
+    return outside_vertex(scene, name, node.location)
 
 
 def _add_local(

@@ -9,6 +9,7 @@ from builder.graph.location import LocatedError
 from builder.oci.reference import parse_reference
 from builder.system.errors import Cancelled, DockyardError
 from frontend.dockerfile.errors import DockerfileError
+from frontend.dockerfile.planning import SCRATCH
 from frontend.dockerfile.remote import redacted
 from frontend.dockerfile.suggestions import did_you_mean
 from frontend.resolver import BuiltContext, ImageContext, LocalContext, RemoteContext, find_context
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from builder.platforms import Platform
+    from frontend.dockerfile.conversion.scene import Scene
     from frontend.options import Options
     from frontend.resolver import NamedContext, ResolvedImage, Resolver
 
@@ -109,6 +111,19 @@ def context_vertex(name: str, context: NamedContext, location: Location) -> Vert
             return vertex(operation, description=description)
         case BuiltContext():
             return context.vertex
+
+
+def outside_vertex(scene: Scene, name: str, location: Location) -> Vertex | None:
+    """What `name`, which is no stage's, stands for: a named context, or an image for the target platform.
+
+    None: `scratch`, or a context without files. Raises: DockerfileError.
+    """
+    if name == SCRATCH:
+        return None
+    if context := scene.images.context(name, scene.platform, location=location):
+        return context_vertex(name, context, location)
+    image = scene.images.image(name, scene.platform, location=location, stages=scene.stage_names)
+    return image_vertex(image, f"FROM {image_name(image)}", location=location)
 
 
 def directory_layer(name: str, directory: Vertex, location: Location) -> Vertex:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from builder.graph import BindMount, CacheMount, SecretMount, SshMount, TmpfsMount
 from builder.system.quoting import quote
 from builder.system.values import Value
-from frontend.dockerfile.conversion.images import build_context, context_vertex, image_name, image_vertex
+from frontend.dockerfile.conversion.images import build_context, outside_vertex
 from frontend.dockerfile.errors import DockerfileError
 from frontend.dockerfile.mounts import InvalidMount, Mount, read_mount
 from frontend.dockerfile.paths import clean, join, rooted
-from frontend.dockerfile.planning import SCRATCH, mounted_stage
+from frontend.dockerfile.planning import mounted_stage
 
 if TYPE_CHECKING:
     from builder.graph import Mount as GraphMount
@@ -152,9 +152,4 @@ def _vertex(stage: StageConversion, node: Run, mount: Mount) -> Vertex | None:
                 "stage needs to be defined before current command"
             )
         return stage.states[index].source
-    if name == SCRATCH:
-        return None
-    if context := scene.images.context(name, scene.platform, location=node.location):
-        return context_vertex(name, context, node.location)
-    image = scene.images.image(name, scene.platform, location=node.location, stages=scene.stage_names)
-    return image_vertex(image, f"FROM {image_name(image)}", location=node.location)
+    return outside_vertex(scene, name, node.location)

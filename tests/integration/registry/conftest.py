@@ -20,6 +20,8 @@ from builder.registry.limits import Limits
 from builder.registry.registries import Registries
 from builder.store.imagegraph import labels_for
 from builder.store.selection import open_store
+from fixtures.errors import FixtureError
+from fixtures.peers.cosign import SUITES, Cosign, Suite, cosign_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,3 +105,16 @@ def image(store: EmbeddedStore) -> Descriptor:
 
 def _describe(content: bytes, media_type: str) -> Descriptor:
     return Descriptor(media_type=media_type, digest=Digest.of(content), size=len(content))
+
+
+@pytest.fixture(params=SUITES)
+def cosign(request: pytest.FixtureRequest, tmp_path: Path) -> Cosign:
+    """Each cosign that there is, with an empty home."""
+    suite: Suite = request.param
+    try:
+        root = cosign_root(suite, os.environ)
+    except FixtureError as error:
+        pytest.skip(f"cosign of {suite} cannot be had here: {error}")
+    home = tmp_path / "cosign"
+    home.mkdir()
+    return Cosign(suite, root, home)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -27,8 +26,6 @@ from exporter.attest.signing.keyfiles import (
 from exporter.attest.signing.options import FORMS, Form, SigningOptions
 from exporter.attest.signing.places import RegistryPlace
 from exporter.attest.signing.signing import signed_subjects
-from fixtures.errors import FixtureError
-from fixtures.peers.cosign import SUITES, Cosign, Suite, cosign_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,22 +36,11 @@ if TYPE_CHECKING:
     from builder.registry.registries import Registries
     from builder.store.embedded import EmbeddedStore
     from exporter.attest.signing.keys import PrivateKey
+    from fixtures.peers.cosign import Cosign
 
 PASSPHRASE = "correct horse"
 OFFLINE = ("--insecure-ignore-tlog", "--allow-http-registry")
 SLSA, SPDX = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
-
-
-@pytest.fixture(params=SUITES)
-def cosign(request: pytest.FixtureRequest, tmp_path: Path) -> Cosign:
-    suite: Suite = request.param
-    try:
-        root = cosign_root(suite, os.environ)
-    except FixtureError as error:
-        pytest.skip(f"cosign of {suite} cannot be had here: {error}")
-    home = tmp_path / "cosign"
-    home.mkdir()
-    return Cosign(suite, root, home)
 
 
 class Repository(NamedTuple):

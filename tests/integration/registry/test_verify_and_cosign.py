@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,25 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.errors import FixtureError
-from fixtures.peers.cosign import SUITES, Cosign, Suite, cosign_root
-
 if TYPE_CHECKING:
     from peers import Served
 
+    from fixtures.peers.cosign import Cosign
+
 COMMAND = Path(sys.executable).with_name("dockyard")
-
-
-@pytest.fixture(params=SUITES)
-def cosign(request: pytest.FixtureRequest, tmp_path: Path) -> Cosign:
-    suite: Suite = request.param
-    try:
-        root = cosign_root(suite, os.environ)
-    except FixtureError as error:
-        pytest.skip(f"cosign of {suite} cannot be had here: {error}")
-    home = tmp_path / "cosign"
-    home.mkdir()
-    return Cosign(suite, root, home)
 
 
 def dockyard(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
