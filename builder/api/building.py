@@ -38,6 +38,8 @@ from builder.system.places import default_root
 from exporter.outputs import ExportOptions, FilesOutput, require_writable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from builder.api.cacheexports import InlineExporter
     from builder.api.inputs import Inputs
     from builder.api.options import BuildOptions, BuildResult
@@ -110,7 +112,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
         daemon = open_daemon(store.root, driver=options.driver, address=options.containerd)
         if daemon is not None:
             stack.enter_context(daemon)
-        before_writing = limited(store, options.max_disk, stack)
+        before_writing = _before_writing(witness, limited(store, options.max_disk, stack))
         workspace = stack.enter_context(
             open_workspace(store, cancelled, daemon=daemon, before_writing=before_writing)
         )
@@ -233,6 +235,17 @@ def _platforms(options: BuildOptions) -> tuple[Platform, ...]:
     if options.definition is not None:
         return tuple(target.platform for target in options.definition)
     return parse_platforms(options.platforms) or (host_platform(),)
+
+
+def _before_writing(witness: Witness, limit: Callable[[], None] | None) -> Callable[[], None]:
+    """What is done before each thing that takes room."""
+
+    def begin() -> None:
+        witness.expect_news()
+        if limit is not None:
+            limit()
+
+    return begin
 
 
 def _require_allowed_context(options: BuildOptions) -> None:

@@ -24,7 +24,7 @@ from exporter.outputs import DockerOutput, ImageOutput, LoadOutput, OciOutput
 from exporter.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from builder.api.assembling import InlineCaches
     from builder.api.built import Built
@@ -204,7 +204,17 @@ class ImageOutputs:
         artifact = output.oci_artifact
         if artifact is None:
             artifact = self._destinations.take_artifacts()
-        return attach(assembled, attestations, names=output.references, artifact=artifact)
+        return attach(
+            assembled,
+            attestations,
+            names=output.references,
+            artifact=artifact,
+            labels_of=self._labels,
+        )
+
+    def _labels(self, digest: Digest) -> Mapping[str, str]:
+        blob = self._built.workspace.lease.content.find(digest)
+        return {} if blob is None else blob.labels
 
     def _attestations(
         self, output: ExportOptions, target: int, layers: tuple[Layer, ...], *, inline: bool

@@ -1,7 +1,7 @@
 """What is learned about a build while it runs, for those who say something about it afterwards.
 
 In-toto's types and the facts of the repository around the context come from threads of their own, because a
-build that finds everything in its cache takes hardly longer than they do.
+build that finds everything in its cache takes hardly longer than they do. The types are needed for what is new.
 """
 
 from __future__ import annotations
@@ -34,16 +34,20 @@ class Witness:
         """Why nothing is known of a repository that is there; known after `checkout`."""
         self._options = options
         self._checkout: Checkout | None = None
-        attested = options.provenance is not None or options.sbom is not None
+        self._awaits_types = options.provenance is not None or options.sbom is not None
         described = options.provenance is not None or options.metadata_provenance is not None
-        if attested:
-            _begin(_load_types)
         wanted = (options.vcs.info and described) or options.vcs.labels
         self._reading = (
             _begin(self._read_checkout)
             if wanted and options.context is not None and Path(options.context).is_dir()
             else None
         )
+
+    def expect_news(self) -> None:
+        """Something is made that was not there before, so statements will be made that nobody has checked."""
+        if self._awaits_types:
+            self._awaits_types = False
+            _begin(_load_types)
 
     def checkout(self) -> Checkout | None:
         """The repository around the context; waits for git. None when there is none, or nobody asked."""

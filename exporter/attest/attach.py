@@ -18,10 +18,10 @@ from builder.store.imagegraph import REFERENCE_TYPE, labels_for
 from exporter.assemble import Document
 from exporter.attest.forms import attestation_manifest
 from exporter.attest.purl import image_purl
-from exporter.attest.statement import Subject, encode_statement
+from exporter.attest.statement import Subject, encode_statement, envelopes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from builder.oci.reference import Reference
     from exporter.assemble import Assembled, AssembledPlatform
@@ -33,9 +33,16 @@ ATTESTATION_MANIFEST: Final = "attestation-manifest"
 REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
 PREDICATE_TYPE: Final = "in-toto.io/predicate-type"
 SPDX: Final = "https://spdx.dev/Document"
+CHECKED: Final = "dockyard/in-toto"
+"""Label of a manifest's blob: the `envelopes` of the statements about it that in-toto has allowed."""
 
 _NO_PLATFORM: Final = PlatformObject(architecture="unknown", os="unknown")
 _CORE: Final = "sbom"
+
+
+def _nothing(_manifest: Digest) -> Mapping[str, str]:
+    """Nobody knows of any labels."""
+    return {}
 
 
 def attach(
@@ -44,12 +51,14 @@ def attach(
     *,
     names: Sequence[Reference],
     artifact: bool,
+    labels_of: Callable[[Digest], Mapping[str, str]] = _nothing,
 ) -> Assembled:
     """`assembled`, which has an index, with `attestations`: for each of its platforms those about it.
 
     `names` are what default subjects are called. `artifact`: as OCI artifacts that name their subject; else in
     the form that registries of any age take, with an image config. A platform without attestations has no
-    attestation manifest. Raises: ExportError for a statement that in-toto does not allow.
+    attestation manifest. `labels_of` gives the labels that the blob of a platform's manifest has already.
+    Raises: ExportError for a statement that in-toto does not allow.
     """
     index = assembled.index
     if index is None:
@@ -57,16 +66,27 @@ def attach(
     added: list[Document] = []
     entries: list[Descriptor] = []
     platforms: list[AssembledPlatform] = []
+    checked: dict[Digest, str] = {}
     for platform, about in zip(assembled.platforms, attestations, strict=True):
-        entry = _entry(platform, about, names, added, artifact=artifact) if about else None
+        entry = None
+        if about:
+            manifest = platform.manifest.digest
+            seen = str(envelopes(in_order(about), image_subjects(platform, names)))
+            is_checked = labels_of(manifest).get(CHECKED) == seen
+            entry = _entry(platform, about, names, added, artifact=artifact, is_checked=is_checked)
+            entries.append(entry)
+            checked[manifest] = seen
         platforms.append(replace(platform, attestation=entry))
-        entries += (entry,) if entry is not None else ()
     if not entries:
         return assembled
     index = replace(index, manifests=(*index.manifests, *entries))
     content = encode_document(index)
     root = replace(assembled.root, digest=Digest.of(content), size=len(content))
-    images = tuple(each for each in assembled.documents if each.descriptor.digest != assembled.root.digest)
+    images = tuple(
+        _noted(each, checked.get(each.descriptor.digest))
+        for each in assembled.documents
+        if each.descriptor.digest != assembled.root.digest
+    )
     unique = {document.descriptor.digest: document for document in added}
     last = Document(descriptor=root, content=content, labels=labels_for(index))
     return replace(
@@ -76,6 +96,10 @@ def attach(
         documents=(*images, *unique.values(), last),
         platforms=tuple(platforms),
     )
+
+
+def _noted(document: Document, checked: str | None) -> Document:
+    return document if checked is None else replace(document, labels={**document.labels, CHECKED: checked})
 
 
 def image_subjects(platform: AssembledPlatform, names: Sequence[Reference]) -> tuple[Subject, ...]:
@@ -100,10 +124,11 @@ def _entry(
     documents: list[Document],
     *,
     artifact: bool,
+    is_checked: bool,
 ) -> Descriptor:
     """The index entry of the attestations about `platform`; the documents that it needs go to `documents`."""
     subjects = image_subjects(platform, names)
-    layers = tuple(_layer(attestation, subjects) for attestation in in_order(about))
+    layers = tuple(_layer(attestation, subjects, is_checked=is_checked) for attestation in in_order(about))
     config, manifest = attestation_manifest(
         platform.manifest, [layer.descriptor for layer in layers], artifact=artifact
     )
@@ -122,8 +147,8 @@ def _entry(
     return entry
 
 
-def _layer(attestation: Attestation, subjects: Sequence[Subject]) -> Document:
-    content = encode_statement(attestation, subjects)
+def _layer(attestation: Attestation, subjects: Sequence[Subject], *, is_checked: bool) -> Document:
+    content = encode_statement(attestation, subjects, is_checked=is_checked)
     descriptor = Descriptor(
         media_type=IN_TOTO,
         digest=Digest.of(content),

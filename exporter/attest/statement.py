@@ -1,8 +1,8 @@
 """Statements: what is said (a predicate) about what (subjects), in the form of in-toto.
 
-The envelope is made and checked by in-toto's own types. The predicate stays the bytes that its author wrote:
-in those types numbers are floats and members have no order, and an SBOM of many megabytes would be taken apart
-for nothing.
+The envelope is checked by in-toto's own types, and once, because to load them takes a good part of the time of a
+build that finds everything in its cache. The predicate stays the bytes that its author wrote: in those types
+numbers are floats and members have no order, and an SBOM of many megabytes would be taken apart for nothing.
 Source: in-toto attestation specification, v1, statement.md; the order of members is BuildKit's.
 """
 
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from builder.oci.digest import Digest, encode_json
 from builder.oci.manifest import escape_html
 from exporter.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from in_toto_attestation.v1.statement import Statement
 
 STATEMENT_V1: Final = "https://in-toto.io/Statement/v1"
 _UNNAMED: Final = {"sha256": "0" * 64}
@@ -58,30 +57,57 @@ def load_types() -> None:
     import in_toto_attestation.v1.statement  # noqa: F401
 
 
-def encode_statement(attestation: Attestation, subjects: Sequence[Subject]) -> bytes:
+def encode_statement(
+    attestation: Attestation, subjects: Sequence[Subject], *, is_checked: bool = False
+) -> bytes:
     """The statement that `attestation` makes, of its own subjects or else of `subjects`; compact JSON.
 
+    `is_checked`: in-toto has allowed one with the same envelope, see `envelopes`.
     Raises: ExportError for a statement that in-toto does not allow. One of no subject is allowed, because an
     image without a name has none in BuildKit, either.
     """
-    chosen = subjects if attestation.subjects is None else attestation.subjects
-    statement = _checked(attestation, chosen)
+    chosen = _subjects(attestation, subjects)
+    if not is_checked:
+        _check(attestation, chosen)
     envelope = _Envelope(
-        type=statement.pb.type,
-        predicate_type=statement.pb.predicate_type,
-        subject=[Subject(each.name, dict(each.digest)) for each in statement.pb.subject] if chosen else [],
+        type=STATEMENT_V1,
+        predicate_type=attestation.predicate_type,
+        subject=list(chosen),
         predicate=msgspec.Raw(b"{}"),
     )
     head = escape_html(msgspec.json.encode(envelope)).removesuffix(b"{}}")
     return b"".join((head, memoryview(attestation.predicate), b"}"))
 
 
-def _checked(attestation: Attestation, subjects: Sequence[Subject]) -> Statement:
+def envelopes(attestations: Sequence[Attestation], subjects: Sequence[Subject]) -> Digest:
+    """Names all that in-toto's types see of the statements: everything but the values of the predicates' members.
+
+    Raises: ExportError for a predicate that is no object.
+    """
+    seen = [
+        (STATEMENT_V1, each.predicate_type, sorted(_members(each)), _subjects(each, subjects))
+        for each in attestations
+    ]
+    return Digest.of(encode_json(seen))
+
+
+def _subjects(attestation: Attestation, subjects: Sequence[Subject]) -> Sequence[Subject]:
+    return subjects if attestation.subjects is None else attestation.subjects
+
+
+def _members(attestation: Attestation) -> dict[str, msgspec.Raw]:
+    try:
+        return msgspec.json.decode(attestation.predicate, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_allowed(attestation, error) from error
+
+
+def _check(attestation: Attestation, subjects: Sequence[Subject]) -> None:
     from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
     from in_toto_attestation.v1.statement import Statement
 
+    members = _members(attestation)
     try:
-        members = msgspec.json.decode(attestation.predicate, type=dict[str, msgspec.Raw])
         described = [ResourceDescriptor(name=each.name, digest=each.digest).pb for each in subjects]
         statement = Statement(
             described or [ResourceDescriptor(digest=_UNNAMED).pb],
@@ -89,6 +115,9 @@ def _checked(attestation: Attestation, subjects: Sequence[Subject]) -> Statement
             dict.fromkeys(members),
         )
         statement.validate()
-    except (msgspec.DecodeError, ValueError, TypeError) as error:
-        raise ExportError(f"{attestation.filename} is no statement that in-toto allows: {error}") from error
-    return statement
+    except (ValueError, TypeError) as error:
+        raise _not_allowed(attestation, error) from error
+
+
+def _not_allowed(attestation: Attestation, reason: Exception) -> ExportError:
+    return ExportError(f"{attestation.filename} is no statement that in-toto allows: {reason}")

@@ -27,7 +27,7 @@ ENV A=b
 """
 LIBRARIES: Final = frozenset(
     "lark rich requests docker grpc cryptography boto3 zstandard isal deflate subprocess socket shutil bz2 lzma "
-    "zlib csv filecmp dataclasses tempfile logging".split()
+    "zlib csv filecmp google.protobuf dataclasses tempfile logging".split()
 )
 ROOMS: Final = frozenset(
     "builder.api.caching builder.api.fileoutputs builder.api.guarding builder.api.loadedcontexts "
@@ -37,9 +37,7 @@ ROOMS: Final = frozenset(
     "exporter.attest.signing.keys exporter.docker frontend.dockerfile.conversion.epochs "
     "frontend.dockerfile.conversion.remotes frontend.dockerfile.words".split()
 )
-OF_IMAGES: Final = frozenset(
-    "builder.api.imageoutputs exporter.assemble exporter.oci google.protobuf base64".split()
-)
+OF_IMAGES: Final = frozenset("builder.api.imageoutputs exporter.assemble exporter.oci base64".split())
 
 
 def build(root: Path, context: Path, output: str) -> set[str]:

@@ -12,8 +12,9 @@ from builder.oci.digest import Digest
 from builder.oci.reference import parse_reference
 from builder.store.imagegraph import is_attestation
 from exporter.assemble import Assembled, assemble
-from exporter.attest.attach import attach
-from exporter.attest.statement import Attestation
+from exporter.attest.attach import CHECKED, attach, image_subjects
+from exporter.attest.statement import Attestation, envelopes
+from exporter.errors import ExportError
 
 SBOM = Attestation(
     predicate_type="https://spdx.dev/Document",
@@ -154,3 +155,26 @@ def test_without_any_attestation_the_index_stays_as_it_is() -> None:
 def test_an_image_without_an_index_cannot_be_attested() -> None:
     with pytest.raises(ValueError, match="need an index"):
         attach(assemble([image()]), [(PROVENANCE,)], names=(), artifact=True)
+
+
+def test_statements_whose_envelopes_were_allowed_are_not_checked_again() -> None:
+    # in-toto allows no statement without a type of predicate, so one that gets through was not looked at.
+    odd = msgspec.structs.replace(PROVENANCE, predicate_type="")
+    image = assembled()
+    known = {
+        each.manifest.digest: {CHECKED: str(envelopes([odd], image_subjects(each, ())))}
+        for each in image.platforms
+    }
+
+    made = attach(image, [[odd], [odd]], names=(), artifact=True, labels_of=known.__getitem__)
+    assert len(entries(made)) == 4
+    with pytest.raises(ExportError):
+        attach(image, [[odd], [odd]], names=(), artifact=True, labels_of=lambda _: {CHECKED: "another"})
+
+
+def test_the_manifests_of_an_image_remember_what_was_allowed_about_them() -> None:
+    made = attested(PROVENANCE)
+    labels = {each.descriptor.digest: each.labels for each in made.documents}
+
+    for each in made.platforms:
+        assert labels[each.manifest.digest][CHECKED] == envelopes([PROVENANCE], image_subjects(each, ()))

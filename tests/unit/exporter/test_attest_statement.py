@@ -12,7 +12,7 @@ from builder.oci.digest import Digest
 from builder.oci.reference import parse_reference
 from builder.platforms import Platform
 from exporter.attest.purl import image_purl
-from exporter.attest.statement import Attestation, Subject, encode_statement
+from exporter.attest.statement import Attestation, Subject, encode_statement, envelopes
 from exporter.errors import ExportError
 
 DIGEST = Digest.of(b"image")
@@ -63,6 +63,21 @@ def test_what_is_no_object_with_members_is_no_predicate(predicate: bytes) -> Non
 def test_a_subject_without_a_digest_is_refused() -> None:
     with pytest.raises(ExportError, match="digest"):
         encode_statement(attestation(), [Subject("a", {})])
+
+
+def test_what_has_been_checked_is_written_as_it_was() -> None:
+    checked = encode_statement(attestation(), [SUBJECT])
+    assert encode_statement(attestation(), [SUBJECT], is_checked=True) == checked
+
+
+def test_only_the_values_of_a_predicate_are_no_part_of_its_envelope() -> None:
+    envelope = envelopes([attestation(b'{"b":1,"a":2}')], [SUBJECT])
+
+    assert envelopes([attestation(b'{"a":[],"b":{}}')], [SUBJECT]) == envelope
+    assert envelopes([attestation(b'{"a":2}')], [SUBJECT]) != envelope
+    assert envelopes([attestation()], [Subject(SUBJECT.name, {})]) != envelope
+    assert envelopes([attestation(subjects=())], [SUBJECT]) != envelope
+    assert envelopes([attestation(), attestation()], [SUBJECT]) != envelope
 
 
 @pytest.mark.parametrize(
