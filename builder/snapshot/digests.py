@@ -99,10 +99,16 @@ class FileDigests:
             reader.join()
 
     def _read(self, files: Iterable[tuple[_Stat, Node]]) -> None:
+        now = time.time_ns()
+        known, fresh = self._known, set()
         for stat, node in files:
             assert node.content is not None
             with suppress(OSError, SnapshotError):
-                self._remember(stat, _read_and_digest(node.content, node.entry.size))
+                known[stat] = _read_and_digest(node.content, node.entry.size)
+                if _is_settled(stat, now):
+                    fresh.add(stat)
+        with self._lock:
+            self._fresh |= fresh
 
     def of(self, node: Node) -> Digest:
         """The digest of a regular file's content, read only if it is not known.
@@ -168,7 +174,7 @@ class FileDigests:
 
     def _remember(self, stat: _Stat, digest: bytes) -> None:
         self._known[stat] = digest
-        if time.time_ns() - _STAT.unpack(stat)[4] > _SETTLED_NS:
+        if _is_settled(stat, time.time_ns()):
             with self._lock:
                 self._fresh.add(stat)
 
@@ -182,6 +188,11 @@ def _sweep(cursor: sqlite3.Cursor, today: int, most: int) -> None:
             "(SELECT used_day FROM file_digests ORDER BY used_day DESC LIMIT 1 OFFSET ?)",
             (most - 1,),
         )
+
+
+def _is_settled(stat: _Stat, now: int) -> bool:
+    """Whether a file that was read at `now` or later cannot have changed after it within one tick of the clock."""
+    return now - int(_STAT.unpack(stat)[4]) > _SETTLED_NS
 
 
 def _read_and_digest(content: Content, size: int) -> bytes:
