@@ -51,7 +51,7 @@ _F_ADD_SEALS: Final = 1033
 
 
 def main() -> None:
-    """Runs as `supervisor SETTINGS SOCKET`; returns when everything beneath has ended."""
+    """Runs as `supervisor SETTINGS SOCKET`; ends the process when everything beneath has ended."""
     settings = Settings.decode(sys.argv[1])
     control = socket.socket(fileno=int(sys.argv[2]))
     control.set_inheritable(False)
@@ -74,6 +74,8 @@ def main() -> None:
     # From here on only the child holds the socket, so its end is seen at the other side.
     control.close()
     os.waitpid(child, 0)
+    # Dockyard waits for this end, and there is nothing here that an interpreter must put away.
+    os._exit(0)
 
 
 def _supervise(control: socket.socket, settings: Settings) -> None:
