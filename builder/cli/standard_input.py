@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import BinaryIO, Final, cast
 
 from builder.system.errors import UsageError
+from builder.system.rawstreams import RawStream
 from builder.system.values import Value
 
 _MAX_DOCKERFILE: Final = 16 << 20
@@ -46,18 +46,13 @@ def _text(head: bytes, rest: BinaryIO) -> bytes:
     return text
 
 
-class _Rejoined(io.RawIOBase):
+class _Rejoined(RawStream):
     """A stream with the bytes that were read from its start put back."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._head = head
         self._rest = rest
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        view = memoryview(buffer)
-        chunk, self._head = (self._head or self._rest.read(len(view)))[: len(view)], self._head[len(view) :]
-        view[: len(chunk)] = chunk
-        return len(chunk)
+    def pull(self, size: int) -> bytes:
+        chunk, self._head = (self._head or self._rest.read(size))[:size], self._head[size:]
+        return chunk

@@ -6,12 +6,12 @@ stream asks for the rest, by any host that has it. The caller checks the digest 
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING, Final
 
 from builder.oci.digest import CHUNK
 from builder.registry.errors import Interrupted, InvalidAnswer
+from builder.system.rawstreams import RawStream
 
 if TYPE_CHECKING:
     from builder.registry.repository import Repository
@@ -23,7 +23,7 @@ _MAX_CUTS: Final = 100
 """Times that one stream is taken up again; a server that sends a byte at a time is not one to wait for."""
 
 
-class ResumingStream(io.RawIOBase):
+class ResumingStream(RawStream):
     """The bytes of `what`, a blob or manifest of the repository. Opening it sends the first request."""
 
     def __init__(self, repository: Repository, what: str, *, accept: str = "*/*") -> None:
@@ -42,15 +42,11 @@ class ResumingStream(io.RawIOBase):
         """Who sends the bytes."""
         return self._answer.host
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Fills `buffer` with what comes next. Raises: RegistryError, Cancelled."""
+    def pull(self, size: int) -> bytes:
+        """The next bytes. Raises: RegistryError, Cancelled."""
         while True:
             try:
-                chunk = self._answer.read(len(buffer))
+                chunk = self._answer.read(size)
             except Interrupted as error:
                 self._resume(error)
             else:
@@ -58,8 +54,7 @@ class ResumingStream(io.RawIOBase):
         self._position += len(chunk)
         if chunk:
             self._failures = 0
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
+        return chunk
 
     def close(self) -> None:
         """Ends the transfer."""

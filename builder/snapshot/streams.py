@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from builder.oci.digest import CHUNK, DiffID, Digest
 from builder.snapshot.errors import InvalidLayer
 from builder.snapshot.readahead import ReadAhead
+from builder.system.rawstreams import ChunkStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class LayerReader:
         """`chunks` are those of `hashed`, on whatever way they come here."""
         self._hashed = hashed
         # The buffered reader is what makes many reads of 512 bytes cheap.
-        self._buffered = io.BufferedReader(_ChunkStream(hashed if chunks is None else chunks), CHUNK)
+        self._buffered = io.BufferedReader(ChunkStream(hashed if chunks is None else chunks), CHUNK)
         self.read = self._buffered.read
 
     @property
@@ -86,26 +87,6 @@ class Hashed:
             raise InvalidLayer(f"the layer is larger than the {self._limit} bytes that it may have")
         self.sha256.update(chunk)
         return chunk
-
-
-class _ChunkStream(io.RawIOBase):
-    """Chunks as a raw stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        if not self._rest:
-            # An empty chunk is no end.
-            self._rest = memoryview(next(filter(None, self._chunks), b""))
-        taken = min(len(self._rest), len(buffer))
-        buffer[:taken] = self._rest[:taken]
-        self._rest = self._rest[taken:]
-        return taken
 
 
 def _chunks(blob: BinaryIO, compression: Compression) -> Iterator[bytes]:

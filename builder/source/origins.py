@@ -99,11 +99,11 @@ class _Promised(VerifiedStream):
         self._left = size
         self._failed = failed
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Fills `buffer` with what comes next. Raises: DigestMismatch for a wrong stream, DockyardError."""
+    def pull(self, size: int) -> bytes:
+        """The next bytes. Raises: DigestMismatch for a wrong stream, DockyardError."""
         try:
-            count = super().readinto(buffer)
-            self._left -= count
+            chunk = super().pull(size)
+            self._left -= len(chunk)
             if self._left < 0:
                 raise DigestMismatch("a blob goes on after the bytes of its descriptor")
         except Cancelled:
@@ -111,4 +111,4 @@ class _Promised(VerifiedStream):
         except DockyardError as error:
             self._failed(error)
             raise
-        return count
+        return chunk

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from typing import TYPE_CHECKING, BinaryIO
 
 from builder.oci.manifest import MAX_DOCUMENT, InvalidDocument
 from builder.store.errors import DigestMismatch
+from builder.system.rawstreams import RawStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.oci.digest import Digest
 
 
-class VerifiedStream(io.RawIOBase):
+class VerifiedStream(RawStream):
     """Passes a stream on and raises DigestMismatch at its end if it was not the promised one."""
 
     def __init__(self, stream: BinaryIO, digest: Digest, *, on_mismatch: Callable[[], None]) -> None:
@@ -26,19 +26,14 @@ class VerifiedStream(io.RawIOBase):
         self._on_mismatch = on_mismatch
         self._sha256 = hashlib.sha256()
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Fills `buffer` with what comes next. Raises: DigestMismatch at the end of a wrong stream."""
-        chunk = self._stream.read(len(buffer))
+    def pull(self, size: int) -> bytes:
+        """The next bytes. Raises: DigestMismatch at the end of a wrong stream."""
+        chunk = self._stream.read(size)
         self._sha256.update(chunk)
-        buffer[: len(chunk)] = chunk
         if not chunk and self._sha256.hexdigest() != self._digest.hex:
             self._on_mismatch()
             raise DigestMismatch(f"the bytes of blob {self._digest} are not those of its digest")
-        return len(chunk)
+        return chunk
 
     def close(self) -> None:
         """Closes the stream below, too."""

@@ -14,13 +14,12 @@ from builder.store.containerd.errors import NotFound
 from builder.store.errors import BlobNotFound, DigestMismatch
 from builder.store.protocol import Blob
 from builder.store.streams import VerifiedStream, read_document
+from builder.system.rawstreams import ChunkStream
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from builder.oci.descriptor import Descriptor
     from builder.store.containerd.connection import Connection
-    from builder.store.containerd.methods import BlobFields, ChunkAnswer, Time
+    from builder.store.containerd.methods import BlobFields, Time
     from builder.store.tables import Labels
 
 
@@ -53,7 +52,7 @@ class ContainerdContent:
         if self.find(digest) is None:
             raise BlobNotFound(f"blob {digest} is not in the store")
         chunks = self._connection.stream(methods.CONTENT_READ, digest=digest)
-        return cast("BinaryIO", _BlobStream(chunks))
+        return cast("BinaryIO", ChunkStream((each.data for each in chunks), on_close=chunks.close))
 
     def open_verified(self, descriptor: Descriptor) -> BinaryIO:
         """The blob, hashed while it is read; the caller closes.
@@ -105,33 +104,6 @@ class ContainerdContent:
     def _forget(self, digest: Digest) -> None:
         """Removes a blob whose bytes are wrong, so that it can come again."""
         self.delete(digest)
-
-
-class _BlobStream(io.RawIOBase):
-    """The chunks of a call as a file."""
-
-    def __init__(self, chunks: Generator[ChunkAnswer, None, None]) -> None:
-        super().__init__()
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        while not self._rest:
-            answer = next(self._chunks, None)
-            if answer is None:
-                return 0
-            self._rest = memoryview(answer.data)
-        length = min(len(buffer), len(self._rest))
-        buffer[:length] = self._rest[:length]
-        self._rest = self._rest[length:]
-        return length
-
-    def close(self) -> None:
-        self._chunks.close()
-        super().close()
 
 
 def seconds(time: Time) -> float:

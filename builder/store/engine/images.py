@@ -5,7 +5,6 @@ The engine collects by itself: an image that loses its last name is gone.
 
 from __future__ import annotations
 
-import io
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -19,9 +18,10 @@ from builder.store.errors import BlobNotFound, ImageNotFound
 from builder.store.layout.files import open_archive
 from builder.store.layout.output import write_all
 from builder.store.layout.reader import read_layout
+from builder.system.rawstreams import ChunkStream
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from builder.oci.descriptor import Descriptor
@@ -99,7 +99,7 @@ class EngineImages:
         Raises: InvalidLayout, too.
         """
         with closing(self._saved(names)) as chunks:
-            files = open_archive(cast("BinaryIO", _ChunkStream(chunks)), scratch=scratch)
+            files = open_archive(cast("BinaryIO", ChunkStream(chunks)), scratch=scratch)
         with read_layout(files, origin=f"the Docker Engine's archive of {', '.join(names)}") as reader:
             yield reader
 
@@ -118,21 +118,3 @@ class EngineImages:
             return msgspec.convert(answer, Inspected)
         except msgspec.ValidationError as error:
             raise EngineError(f"the Docker Engine's description of {image} is malformed: {error}") from error
-
-
-class _ChunkStream(io.RawIOBase):
-    """Chunks as a stream that only goes forward."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        super().__init__()
-        self._chunks = iter(chunks)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        self._rest = self._rest or next(self._chunks, b"")
-        length = min(len(buffer), len(self._rest))
-        buffer[:length], self._rest = self._rest[:length], self._rest[length:]
-        return length

@@ -11,6 +11,7 @@ from builder.oci.digest import CHUNK
 from builder.store.errors import InvalidLayout
 from builder.store.layout.tarindex import Member, find_member, scan_tar
 from builder.system.linux import open_regular
+from builder.system.rawstreams import RawStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,7 @@ class ArchiveFiles:
         return member
 
 
-class _MemberStream(io.RawIOBase):
+class _MemberStream(RawStream):
     """Reads a part of a file without moving the file's own position."""
 
     def __init__(self, fd: int, member: Member) -> None:
@@ -101,14 +102,10 @@ class _MemberStream(io.RawIOBase):
         self._position = member.offset
         self._end = member.offset + member.size
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        wanted = min(len(buffer), self._end - self._position)
-        length = os.preadv(self._fd, [memoryview(buffer)[:wanted]], self._position) if wanted else 0
-        self._position += length
-        return length
+    def pull(self, size: int) -> bytes:
+        chunk = os.pread(self._fd, min(size, self._end - self._position), self._position)
+        self._position += len(chunk)
+        return chunk
 
 
 def open_files(path: Path, *, scratch: Path) -> Files:
