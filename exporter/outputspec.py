@@ -8,7 +8,7 @@ Source: buildx's `--output`, its messages included; BuildKit's exporter attribut
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast, get_args
 
 from msgspec.structs import replace
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     Reader: TypeAlias = Callable[[str, str], object]
     Readers: TypeAlias = Mapping[str, tuple[str, Reader]]
+
+_Made = TypeVar("_Made")
 
 _STDOUT: Final = "-"
 _NOWHERE: Final = ""
@@ -76,15 +78,15 @@ def parse_output(spec: str) -> Output:
         case "image" | "registry":
             return _image(attributes, kind)
         case "oci":
-            return OciOutput(**_options(attributes, kind, _OCI))  # type: ignore[arg-type]
+            return _made(OciOutput, _options(attributes, kind, _OCI))
         case "docker":
             return _docker(attributes)
         case "local":
             return _local(attributes)
         case "tar":
-            return TarOutput(**_options(attributes, kind, _TAR))  # type: ignore[arg-type]
+            return _made(TarOutput, _options(attributes, kind, _TAR))
         case "cacheonly":
-            return CacheOnlyOutput(**_options(attributes, kind, _ANY))  # type: ignore[arg-type]
+            return _made(CacheOnlyOutput, _options(attributes, kind, _ANY))
     raise InvalidOutput(
         f"unknown output type {kind!r}; there are image, registry, oci, docker, local, tar and cacheonly"
     )
@@ -120,12 +122,17 @@ def _attributes(spec: str) -> dict[str, str]:
     return attributes
 
 
+def _made(output: Callable[..., _Made], options: Mapping[str, object]) -> _Made:
+    """The output with `options`, whose values `_options` has read as their names want them."""
+    return output(**options)
+
+
 def _image(attributes: dict[str, str], kind: str) -> ImageOutput:
     if kind == "registry":
         attributes.setdefault("push", "true")
         attributes.setdefault("store-allow-incomplete", "true")
     place = _place(attributes)
-    output = ImageOutput(place=place, **_options(attributes, kind, _IMAGE))  # type: ignore[arg-type]
+    output = _made(ImageOutput, {"place": place, **_options(attributes, kind, _IMAGE)})
     if output.rewrite_timestamp and output.unpack:
         raise InvalidOutput('exporter option "rewrite-timestamp" conflicts with "unpack"')
     if output.docker_types:
@@ -156,12 +163,12 @@ def _docker(attributes: dict[str, str]) -> DockerOutput | LoadOutput:
     options = _options(attributes, "docker", _DOCKER)
     output: DockerOutput | LoadOutput
     if attributes.get("dest"):
-        output = DockerOutput(**options)  # type: ignore[arg-type]
+        output = _made(DockerOutput, options)
     else:
         options.pop("dest", None)
         if not options.pop("tar", True):
             raise InvalidOutput("dest is required for docker exporter with tar=false")
-        output = LoadOutput(**options)  # type: ignore[arg-type]
+        output = _made(LoadOutput, options)
     if output.docker_types:
         _require_docker_can(output)
     return output
@@ -173,7 +180,7 @@ def _local(attributes: dict[str, str]) -> LocalOutput:
         raise InvalidOutput("dest is required for local exporter")
     if dest == _STDOUT:
         raise InvalidOutput("dest cannot be stdout for local exporter")
-    return LocalOutput(**_options(attributes, "local", _LOCAL))  # type: ignore[arg-type]
+    return _made(LocalOutput, _options(attributes, "local", _LOCAL))
 
 
 def _require_docker_can(output: ExportOptions) -> None:

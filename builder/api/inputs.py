@@ -105,7 +105,7 @@ class Inputs:
 
     # As the frontend sees it.
 
-    def image(self, reference: str, platform: Platform, *, location: Location) -> ResolvedImage:  # noqa: ARG002
+    def image(self, reference: str, platform: Platform, *, location: Location) -> ResolvedImage:  # noqa: ARG002 - the resolver's
         """The image that a name has in the store."""
         with self._loading(reference, platform):
             return _resolved(self._images.from_store(reference, platform))

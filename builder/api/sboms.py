@@ -135,7 +135,7 @@ def open_sboms(
     else:
         scanner = _find_image(options.generator, parameters, inputs)
 
-        def choose(name: str) -> Scanner:  # noqa: ARG001
+        def choose(name: str) -> Scanner:  # noqa: ARG001 - one scans all
             return scanner
 
     scans = Scans(

@@ -61,7 +61,7 @@ class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
     provenance: str | None
 
 
-def _text(*names: str, help: str, metavar: str = "TEXT", default: str | None = None) -> click.Option:  # noqa: A002
+def _text(*names: str, help: str, metavar: str = "TEXT", default: str | None = None) -> click.Option:  # noqa: A002 - click's
     return click.Option(list(names), metavar=metavar, default=default, help=help)
 
 

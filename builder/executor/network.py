@@ -101,7 +101,7 @@ def _is_default_route6(fields: list[str]) -> bool:
 
 def _table(path: str) -> list[list[str]]:
     try:
-        with open(path, encoding="ascii") as file:  # noqa: PTH123
+        with open(path, encoding="ascii") as file:
             return [line.split() for line in file]
     except FileNotFoundError:
         return []

@@ -32,7 +32,7 @@ def enter(line: str) -> None:
     try:
         _enter_user_namespace()
         mount("binfmt_misc", _BINFMT_MISC, "binfmt_misc")
-        with open(f"{_BINFMT_MISC}/register", "w", encoding="ascii") as register:  # noqa: PTH123
+        with open(f"{_BINFMT_MISC}/register", "w", encoding="ascii") as register:
             register.write(line)
     except OSError as error:
         raise ExecutorError(
@@ -69,7 +69,7 @@ def _enter_user_namespace() -> None:
             os.close(tell)
             os.read(entered, 1)
             for kind in ("uid", "gid"):
-                with open(f"/proc/{os.getppid()}/{kind}_map", "w", encoding="ascii") as file:  # noqa: PTH123
+                with open(f"/proc/{os.getppid()}/{kind}_map", "w", encoding="ascii") as file:
                     file.write(_IDENTITY_MAP)
             status = 0
         finally:

@@ -173,7 +173,7 @@ class Reaper:
     def _take_log(self, name: str) -> str:
         path = layout.log_file(self._settings.run_dir, name)
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            with open(path, encoding="utf-8", errors="replace") as file:
                 text = file.read(_MAX_LOG)
         except FileNotFoundError:
             return ""

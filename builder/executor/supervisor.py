@@ -115,7 +115,7 @@ def _withdraw_cgroups(kind: str) -> None:
 
 
 def _mounts_below(directory: str) -> Iterator[str]:
-    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             path, kind = line.split()[1:3]
             if kind in ("cgroup", "cgroup2") and f"{path}/".startswith(f"{directory}/"):
@@ -123,7 +123,7 @@ def _mounts_below(directory: str) -> Iterator[str]:
 
 
 def _sealed_copy(path: str) -> int:
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         descriptor = memory_file("runtime", file.read(), flags=os.MFD_ALLOW_SEALING)
     fcntl.fcntl(descriptor, _F_ADD_SEALS, _SEALS)
     return descriptor

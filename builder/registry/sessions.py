@@ -57,6 +57,7 @@ def _adapter(connections: int, context: ssl.SSLContext | None) -> requests.adapt
         """Sends bodies in large pieces, and uses our own TLS context."""
 
         def init_poolmanager(self, *arguments: int, **options: int) -> None:
+            # The stubs know none of the options that urllib3 takes.
             super().init_poolmanager(*arguments, **options, blocksize=CHUNK, ssl_context=context)  # type: ignore[arg-type]
 
         def cert_verify(self, *_arguments: object) -> None:

@@ -168,6 +168,6 @@ def _makes(encoded: bytes, block: bytes) -> bool:
     member = isal_zlib.decompressobj(_GZIP_MEMBER)
     try:
         content = member.decompress(encoded, len(block) + 1)
-    except isal_zlib.IsalError:  # type: ignore[misc]
+    except isal_zlib.IsalError:  # type: ignore[misc]  # its stubs call it an instance
         return False
     return bool(content == block and member.eof and not member.unused_data)

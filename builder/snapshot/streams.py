@@ -130,7 +130,7 @@ def _gunzip(blob: BinaryIO) -> Iterator[bytes]:
             try:
                 chunk = member.decompress(rest, CHUNK)
             # The stubs declare the class as if it were one of its instances.
-            except isal_zlib.IsalError as error:  # type: ignore[misc]
+            except isal_zlib.IsalError as error:  # type: ignore[misc]  # its stubs call it an instance
                 raise InvalidLayer(f"the gzip stream of the layer is damaged: {error}") from error
             rest, more = member.unconsumed_tail, len(chunk) == CHUNK
             yield chunk

@@ -54,7 +54,7 @@ class _Envelope(msgspec.Struct):
 
 def load_types() -> None:
     """Loads in-toto's types, which takes longer than any use of them: call it while something else waits."""
-    import in_toto_attestation.v1.statement  # noqa: F401
+    import in_toto_attestation.v1.statement  # noqa: F401 - to have them loaded
 
 
 def encode_statement(

@@ -105,6 +105,6 @@ def _value(
 class _Disguised(dict[str, str]):
     """Variables whose quotes look like those of a document in which quotes mean nothing."""
 
-    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]  # one of dict's three
         value = super().get(name, default)
         return None if value is None else value.translate(_DISGUISE)

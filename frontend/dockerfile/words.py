@@ -194,7 +194,7 @@ def _read_any(text: str, escape: str) -> tuple[Part, ...]:
     parser = grammar.load("expansion", escape).parse_interactive(text)
     try:
         parser.exhaust_lexer()
-        tree: Tree[Token] = parser.feed_eof()  # type: ignore[no-untyped-call]
+        tree: Tree[Token] = parser.feed_eof()  # type: ignore[no-untyped-call]  # lark leaves it out
     except UnexpectedInput as error:
         at_end = getattr(getattr(error, "token", None), "type", "") == "$END"
         # lark annotates the position as None.

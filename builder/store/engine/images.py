@@ -61,7 +61,7 @@ class EngineImages:
         """Every image, by name."""
         return tuple(each.image for each in self.listed())
 
-    def set(self, name: str, target: Descriptor, *, labels: Labels | None = None) -> Image:  # noqa: ARG002
+    def set(self, name: str, target: Descriptor, *, labels: Labels | None = None) -> Image:  # noqa: ARG002 - the store's
         """Gives the image of that ID the name; an engine keeps no labels with names.
 
         Raises: BlobNotFound, too, when it has no such image.

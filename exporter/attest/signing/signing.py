@@ -94,7 +94,7 @@ def _signed_statements(
 ) -> Iterator[_Signed]:
     images = {each.digest: each for each in _images(index)}
     for entry in index.manifests:
-        about = images.get(entry.annotations.get(REFERENCE_DIGEST, ""))  # type: ignore[call-overload]
+        about = images.get(Digest(entry.annotations.get(REFERENCE_DIGEST, "")))
         if entry.annotations.get(REFERENCE_TYPE) != ATTESTATION_MANIFEST or about is None:
             continue
         for layer in decode_manifest(reader.read(entry), entry.media_type).layers:
