@@ -181,6 +181,8 @@ def _require_context(options: BuildOptions) -> None:
 def _build(options: BuildOptions, mode: Mode, settings: Settings) -> BuildResult:
     from builder.api import build
 
+    if mode in ("quiet", "none"):
+        return build(options)
     with Display(open_renderer(mode, sys.stderr, debug=settings.debug)) as display:
         return build(options, on_event=display)
 
@@ -224,13 +226,12 @@ def _is_refusal(error: DockyardError) -> bool:
 
 
 def _deliver(result: BuildResult, flags: BuildFlags, mode: Mode, outputs: tuple[Output, ...]) -> None:
-    from builder.cli.result_files import image_id, metadata
-    from builder.store.layout.output import replace_file
+    from builder.cli.result_files import image_id, metadata, write_result
     from exporter.outputs import writes_to_stdout
 
     if flags.iidfile:
-        replace_file(Path(flags.iidfile), image_id(result).encode())
+        write_result(flags.iidfile, image_id(result).encode())
     if flags.metadata_file:
-        replace_file(Path(flags.metadata_file), metadata(result))
+        write_result(flags.metadata_file, metadata(result))
     if mode == "quiet" and (named := image_id(result)) and not any(map(writes_to_stdout, outputs)):
         click.echo(named)

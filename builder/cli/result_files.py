@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,6 +18,13 @@ _PROVENANCE: Final = "buildx.build.provenance"
 def image_id(result: BuildResult) -> str:
     """What stands for the image where it went; empty when no output was an image."""
     return result.image_id or result.digest or ""
+
+
+def write_result(path: str, content: bytes) -> None:
+    """Writes one of the files; it appears when it is complete. Raises: StoreError."""
+    from builder.store.layout.output import replace_file
+
+    replace_file(Path(path), content)
 
 
 def metadata(result: BuildResult) -> bytes:

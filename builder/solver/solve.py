@@ -15,7 +15,6 @@ from builder.solver.filesteps import FileSteps
 from builder.solver.operators import Operators
 from builder.solver.results import Failed, Layered, PlatformFailure
 from builder.solver.scheduler import Scheduler
-from builder.solver.solved import solved_steps
 from builder.solver.workers import Workers, job_limit
 from builder.system.values import Value
 
@@ -158,6 +157,11 @@ def solve(
         result = Layered() if vertex is None else outcomes[vertex.digest]
         return result.layers if isinstance(result, Layered) else ()
 
+    def steps() -> Mapping[Digest, SolvedStep]:
+        from builder.solver.solved import solved_steps
+
+        return dict(solved_steps(vertices, scheduler, tools.remotes))
+
     return Solution(
         targets=solved,
         stacks=tuple(stack(target.vertex) for target in solved),
@@ -167,7 +171,7 @@ def solve(
             {extra.name: stack(extra.vertex) for extra in target.extras if with_extras} for target in solved
         ),
         remotes=tools.remotes.found,
-        steps=cache(lambda: dict(solved_steps(vertices, scheduler, tools.remotes))),
+        steps=cache(steps),
         failures=failures,
     )
 

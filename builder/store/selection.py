@@ -21,7 +21,6 @@ from builder.store.admission import (
     require_multi_platform,
 )
 from builder.store.containerd.address import NAMESPACE, Address, parse_address
-from builder.store.containerd.errors import ConnectionLost
 from builder.store.database import Database, Schema
 from builder.store.embedded import EmbeddedStore
 from builder.store.errors import DriverError, StoreError
@@ -225,6 +224,7 @@ def _summarize_embedded(database: Database, driver: Driver, *, active: bool) -> 
 
 
 def _summarize_daemon(address: Address, *, active: bool) -> StoreSummary:
+    from builder.store.containerd.errors import ConnectionLost
     from builder.store.containerd.store import ContainerdStore
 
     def described(version: str) -> Driver:

@@ -13,13 +13,12 @@ import msgspec
 
 from builder.graph import Git, Http
 from frontend.dockerfile.errors import DockerfileError
-from frontend.dockerfile.gitref import InvalidGitSource, queried_time, read_git_source
 from frontend.dockerfile.remote import remote_kind
 
 CONTEXT_FILE: Final = "context"
 """What the file of a URL is called in the context that it makes."""
 
-_GITHUB: Final = re.compile(r"github\.com/[^/]+/.+", re.DOTALL)
+_GITHUB: Final = r"(?s)github\.com/[^/]+/.+"
 
 
 def read_address(text: str, *, keep_git_dir: bool = False, commit_times: bool = False) -> Git | Http | None:
@@ -28,7 +27,7 @@ def read_address(text: str, *, keep_git_dir: bool = False, commit_times: bool = 
     `commit_times`: files of a repository have the time of the commit, unless the address says otherwise.
     Raises: DockerfileError for an address of a repository that cannot be read.
     """
-    is_short = _GITHUB.fullmatch(text) is not None
+    is_short = re.fullmatch(_GITHUB, text) is not None
     kind = "git" if is_short else remote_kind(text)
     if kind == "git":
         return _git(f"https://{text}" if is_short else text, keep=keep_git_dir, commit_times=commit_times)
@@ -36,6 +35,8 @@ def read_address(text: str, *, keep_git_dir: bool = False, commit_times: bool = 
 
 
 def _git(text: str, *, keep: bool, commit_times: bool) -> Git:
+    from frontend.dockerfile.gitref import InvalidGitSource, queried_time, read_git_source
+
     try:
         # What the address itself says of the metadata goes before what the build argument says.
         says_keep = "keep-git-dir" in text.partition("#")[0].partition("?")[2]
