@@ -18,7 +18,7 @@ from builder.oci.digest import CHUNK, Digest
 from builder.store.errors import BlobNotFound, DigestMismatch, StoreError
 from builder.store.ingest import Ingest, Sealed, ingest_name, sync_directory
 from builder.store.protocol import Blob
-from builder.store.streams import VerifiedStream, read_document
+from builder.store.streams import VerifiedStream, read_verified
 from builder.store.tables import Labels, decode_labels, encode_labels
 
 if TYPE_CHECKING:
@@ -91,11 +91,7 @@ class Content:
         Raises: BlobNotFound; DigestMismatch, and the blob is removed; InvalidDocument when it is too large.
         """
         with self.open(descriptor.digest) as stream:
-            content = read_document(stream, descriptor)
-        if Digest.of(content) != descriptor.digest:
-            self._forget(descriptor.digest)
-            raise DigestMismatch(f"blob {descriptor.digest} has other bytes on disk; it was removed")
-        return content
+            return read_verified(stream, descriptor, on_mismatch=lambda: self._forget(descriptor.digest))
 
     def update_labels(self, digest: Digest, labels: Labels) -> None:
         """Sets these labels and keeps the others; an empty value removes one. Raises: BlobNotFound."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, BinaryIO
 
+from builder.oci.digest import Digest
 from builder.oci.manifest import MAX_DOCUMENT, InvalidDocument
 from builder.store.errors import DigestMismatch
 from builder.system.rawstreams import RawStream
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from builder.oci.descriptor import Descriptor
-    from builder.oci.digest import Digest
 
 
 class VerifiedStream(RawStream):
@@ -58,3 +58,15 @@ def read_document(stream: BinaryIO, descriptor: Descriptor) -> bytes:
             f"blob {descriptor.digest} has not the {descriptor.size} bytes of its descriptor"
         )
     return b"".join(chunks)
+
+
+def read_verified(stream: BinaryIO, descriptor: Descriptor, *, on_mismatch: Callable[[], None]) -> bytes:
+    """Like `read_document`, with the bytes checked.
+
+    Raises: DigestMismatch for other bytes than the descriptor's, too, after `on_mismatch` was called.
+    """
+    content = read_document(stream, descriptor)
+    if Digest.of(content) != descriptor.digest:
+        on_mismatch()
+        raise DigestMismatch(f"the bytes of blob {descriptor.digest} are not those of its digest")
+    return content

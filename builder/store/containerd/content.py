@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from builder.oci.digest import CHUNK, Digest, InvalidDigest
 from builder.store.containerd import methods
 from builder.store.containerd.errors import NotFound
-from builder.store.errors import BlobNotFound, DigestMismatch
+from builder.store.errors import BlobNotFound
 from builder.store.protocol import Blob
-from builder.store.streams import VerifiedStream, read_document
+from builder.store.streams import VerifiedStream, read_verified
 from builder.system.rawstreams import ChunkStream
 
 if TYPE_CHECKING:
@@ -70,11 +70,7 @@ class ContainerdContent:
         Raises: BlobNotFound; DigestMismatch, and the blob is removed; InvalidDocument when it is too large.
         """
         with self.open(descriptor.digest) as stream:
-            content = read_document(stream, descriptor)
-        if Digest.of(content) != descriptor.digest:
-            self._forget(descriptor.digest)
-            raise DigestMismatch(f"blob {descriptor.digest} has other bytes at the daemon; it was removed")
-        return content
+            return read_verified(stream, descriptor, on_mismatch=lambda: self._forget(descriptor.digest))
 
     def update_labels(self, digest: Digest, labels: Labels) -> None:
         """Sets these labels and keeps the others; an empty value removes one. Raises: BlobNotFound."""

@@ -6,6 +6,7 @@ A key that is misspelt would ask for nothing, and an image would pass that shoul
 from __future__ import annotations
 
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from builder.graph.location import Location, SourceFile
@@ -106,18 +107,18 @@ def _policy(root: Table, origin: str, read: Callable[[str], bytes]) -> Policy:
         origin=origin,
         platforms=root.many("platforms", parse_platform),
         require_complete=root.flag("require-complete"),
-        signatures=_signatures(root.table("signatures"), read),
-        attestations=_attestations(root.table("attestations")),
-        provenance=_provenance(root.table("provenance")),
-        source=_source(root.table("source")),
-        materials=_materials(root.table("materials")),
-        bases=_bases(root.table("bases")),
-        packages=_packages(root.table("packages")),
-        licenses=_licences(root.table("licenses")),
-        age=_age(root.table("age")),
+        signatures=root.table("signatures", partial(_signatures, read=read)),
+        attestations=root.table("attestations", _attestations),
+        provenance=root.table("provenance", _provenance),
+        source=root.table("source", _source),
+        materials=root.table("materials", _materials),
+        bases=root.table("bases", _bases),
+        packages=root.table("packages", _packages),
+        licenses=root.table("licenses", _licences),
+        age=root.table("age", _age),
         labels=root.pairs("labels", Pattern),
-        annotations=_annotations(root.table("annotations")),
-        inputs=_inputs(root.table("inputs"), read),
+        annotations=root.table("annotations", _annotations),
+        inputs=root.table("inputs", partial(_inputs, read=read)),
     )
 
 
@@ -132,21 +133,18 @@ def _signatures(table: Table, read: Callable[[str], bytes]) -> SignatureRules:
     )
     if table.is_there and rules.threshold > len(set(rules.keys)):
         table.note("threshold", f"{len(set(rules.keys))} different keys can never be {rules.threshold}")
-    table.close()
     return rules
 
 
 def _attestations(table: Table) -> AttestationRules:
-    rules = AttestationRules(
+    return AttestationRules(
         required=table.many("required", _predicate_type),
         empty_subjects=table.flag("empty-subjects", default=True),
     )
-    table.close()
-    return rules
 
 
 def _provenance(table: Table) -> ProvenanceRules:
-    rules = ProvenanceRules(
+    return ProvenanceRules(
         builders=table.patterns("builders"),
         build_types=table.patterns("build-types"),
         mode=table.word("mode", _MODES, ""),
@@ -154,42 +152,34 @@ def _provenance(table: Table) -> ProvenanceRules:
         reproducible=table.flag("reproducible"),
         hermetic=table.flag("hermetic"),
     )
-    table.close()
-    return rules
 
 
 def _source(table: Table) -> SourceRules:
-    rules = SourceRules(
+    return SourceRules(
         allowed=table.patterns("allowed"),
         revisions=table.patterns("revisions"),
         dirty=table.flag("dirty", default=True),
     )
-    table.close()
-    return rules
 
 
 def _materials(table: Table) -> MaterialRules:
     pins = table.pairs("pins", _any_digest)
-    rules = MaterialRules(
+    return MaterialRules(
         allowed=table.patterns("allowed"),
         denied=table.patterns("denied"),
         digests=table.flag("digests"),
         pins=tuple(Pin(Pattern(name), digest) for name, digest in pins.items()),
     )
-    table.close()
-    return rules
 
 
 def _bases(table: Table) -> BaseRules:
-    rules = BaseRules(allowed=table.patterns("allowed"), digests=table.many("digests", Digest.parse))
-    table.close()
-    return rules
+    return BaseRules(allowed=table.patterns("allowed"), digests=table.many("digests", Digest.parse))
 
 
 def _packages(table: Table) -> PackageRules:
-    forbidden, required = table.tables("forbidden"), table.tables("required")
-    table.close()
-    return PackageRules(forbidden=tuple(map(_package, forbidden)), required=tuple(map(_package, required)))
+    return PackageRules(
+        forbidden=table.tables("forbidden", _package), required=table.tables("required", _package)
+    )
 
 
 def _package(table: Table) -> PackageRule:
@@ -201,37 +191,30 @@ def _package(table: Table) -> PackageRule:
     )
     if (rule.name, rule.purl) == (Pattern("*"), Pattern("*")):
         table.note("name", "the rule must say which package, by name or by purl")
-    table.close()
     return rule
 
 
 def _licences(table: Table) -> LicenceRules:
-    rules = LicenceRules(
+    return LicenceRules(
         allowed=table.patterns("allowed"),
         denied=table.patterns("denied"),
         unknown=table.word("unknown", _UNKNOWN, "allow"),
         exempt=table.patterns("exempt"),
     )
-    table.close()
-    return rules
 
 
 def _age(table: Table) -> AgeRules:
-    rules = AgeRules(
+    return AgeRules(
         provenance=table.parsed("provenance", parse_age, None), sbom=table.parsed("sbom", parse_age, None)
     )
-    table.close()
-    return rules
 
 
 def _annotations(table: Table) -> AnnotationRules:
-    rules = AnnotationRules(index=table.pairs("index", Pattern), manifest=table.pairs("manifest", Pattern))
-    table.close()
-    return rules
+    return AnnotationRules(index=table.pairs("index", Pattern), manifest=table.pairs("manifest", Pattern))
 
 
 def _inputs(table: Table, read: Callable[[str], bytes]) -> InputRules:
-    rules = InputRules(
+    return InputRules(
         images=table.patterns("images"),
         git=table.patterns("git"),
         http=table.patterns("http"),
@@ -239,8 +222,6 @@ def _inputs(table: Table, read: Callable[[str], bytes]) -> InputRules:
         digests=table.flag("digests"),
         pins=table.parsed("pins", lambda name: parse_pins(read(name), origin=name), {}),
     )
-    table.close()
-    return rules
 
 
 def parse_pins(content: bytes, *, origin: str) -> dict[str, Digest]:

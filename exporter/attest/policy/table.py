@@ -111,16 +111,18 @@ class Table:
             if (value := self._parse((key, name), member, parse)) is not None
         }
 
-    def table(self, key: str) -> Table:
-        """The table below `key`; an empty one when there is none."""
-        return Table(self._take(key, dict, {}, "must be a table"), (*self._path, key), self._notes)
+    def table(self, key: str, read: Callable[[Table], _T]) -> _T:
+        """What `read` makes of the table below `key`, or of an empty one; keys that it leaves out do not exist."""
+        return _read(
+            Table(self._take(key, dict, {}, "must be a table"), (*self._path, key), self._notes), read
+        )
 
-    def tables(self, key: str) -> tuple[Table, ...]:
-        """The tables of `[[key]]`."""
-        found: list[Table] = []
+    def tables(self, key: str, read: Callable[[Table], _T]) -> tuple[_T, ...]:
+        """What `read` makes of each of the tables of `[[key]]`."""
+        found: list[_T] = []
         for number, member in enumerate(self._take(key, list, [], "must be tables: [[...]]")):
             if isinstance(member, dict):
-                found.append(Table(member, (*self._path, key, number), self._notes))
+                found.append(_read(Table(member, (*self._path, key, number), self._notes), read))
             else:
                 self._notes.add((*self._path, key, number), "must be a table")
         return tuple(found)
@@ -172,3 +174,9 @@ def _chooser(words: Mapping[str, _T]) -> Callable[[str], _T]:
         return words[text]
 
     return choose
+
+
+def _read(table: Table, read: Callable[[Table], _T]) -> _T:
+    found = read(table)
+    table.close()
+    return found
