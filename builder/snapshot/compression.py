@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 _MAX_THREADS: Final = 4
 _ZSTD_LEVELS: Final = range(23)
 _DRAINED: Final = 2 * CHUNK
-# libzstd's own choice is half a percent smaller and takes 110 MB for four threads, this 40 MB.
+# What is compressed at once, in bytes. Larger pieces take much memory, and those in front are known anyway.
 _ZSTD_JOB: Final = 1 << 21
 _ZSTD_DEFAULT: Final = 3
+# The window is that of BuildKit's encoder: a file tree repeats itself over longer ways than the two MiB of
+# libzstd's own choice. With tables to match, layers are 1.8 to 4.1% smaller than BuildKit's, without up to 8%
+# larger; the price is a third of the speed, and 20 MB for each thread.
+_ZSTD_WIDE: Final = {"window_log": 23, "hash_log": 18, "chain_log": 18, "overlap_log": 9}
 
 
 class WrittenLayer(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,8 +204,10 @@ class _Zstd:
         import zstandard
 
         # Without threads libzstd makes other bytes; with any number above zero, always the same.
+        speed = _zstd_speed(level)
+        wide = _ZSTD_WIDE if speed == _ZSTD_DEFAULT else {}
         parameters = zstandard.ZstdCompressionParameters.from_level(
-            _zstd_speed(level), threads=threads, job_size=_ZSTD_JOB, write_content_size=False
+            speed, threads=threads, job_size=_ZSTD_JOB, write_content_size=False, **wide
         )
         self._stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
 
