@@ -91,7 +91,7 @@ class Content:
         Raises: BlobNotFound; DigestMismatch, and the blob is removed; InvalidDocument when it is too large.
         """
         with self.open(descriptor.digest) as stream:
-            return read_verified(stream, descriptor, on_mismatch=lambda: self._forget(descriptor.digest))
+            return read_verified(stream, descriptor, remove=lambda: self._forget(descriptor.digest))
 
     def update_labels(self, digest: Digest, labels: Labels) -> None:
         """Sets these labels and keeps the others; an empty value removes one. Raises: BlobNotFound."""

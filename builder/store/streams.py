@@ -60,13 +60,15 @@ def read_document(stream: BinaryIO, descriptor: Descriptor) -> bytes:
     return b"".join(chunks)
 
 
-def read_verified(stream: BinaryIO, descriptor: Descriptor, *, on_mismatch: Callable[[], None]) -> bytes:
-    """Like `read_document`, with the bytes checked.
+def read_verified(stream: BinaryIO, descriptor: Descriptor, *, remove: Callable[[], None]) -> bytes:
+    """Like `read_document`, with the bytes checked; `remove` takes a blob with other bytes away.
 
-    Raises: DigestMismatch for other bytes than the descriptor's, too, after `on_mismatch` was called.
+    Raises: DigestMismatch for that, too.
     """
     content = read_document(stream, descriptor)
     if Digest.of(content) != descriptor.digest:
-        on_mismatch()
-        raise DigestMismatch(f"the bytes of blob {descriptor.digest} are not those of its digest")
+        remove()
+        raise DigestMismatch(
+            f"the bytes of blob {descriptor.digest} are not those of its digest; it was removed"
+        )
     return content
