@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from builder.api.workspace import SCHEMAS, layer_paths
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from builder.snapshot.conversions import LayerPaths
     from builder.store.embedded import EmbeddedStore
 
+_NOTES_SECONDS: Final = 60 * 24 * 3600
 _SETTLED_SECONDS: Final = 3600
 """A build that runs may have definitions for which it has no record yet; most are done within this."""
 
@@ -46,8 +48,17 @@ def collect_in(store: EmbeddedStore) -> Collected:
     records.forget_definitions(before=time.time() - _SETTLED_SECONDS)
     PartsTable(store.database).prune()
     FileDigests(store.database).sweep()
+    _forget_notes(store.root.path / "downloads")
     store.database.compact()
     return collected
+
+
+def _forget_notes(downloads: Path) -> None:
+    """Removes old notes on files of the network; one that is still of use is written again by a download."""
+    with suppress(FileNotFoundError):
+        for note in downloads.iterdir():
+            if time.time() - note.stat().st_mtime > _NOTES_SECONDS:
+                note.unlink()
 
 
 def check_store(root: Path, *, verify: bool) -> list[str]:

@@ -87,7 +87,7 @@ class FileDigests:
             inodes.setdefault(device, []).append(inode)
         for device, numbers in inodes.items():
             for start in range(0, len(numbers), _BATCH):
-                self._used(files, self._load(device, numbers[start : start + _BATCH]))
+                self._load(device, numbers[start : start + _BATCH], files)
         unknown = [(stat, node) for stat, node in files.items() if stat not in self._known]
         readers = [
             threading.Thread(target=self._read, args=(unknown[start::_READERS],), name="dockyard-digests")
@@ -151,26 +151,21 @@ class FileDigests:
     def _today(self) -> int:
         return int(self._clock()) // _DAY
 
-    def _load(self, device: int, inodes: list[int]) -> list[tuple[_Stat, int]]:
-        """Takes rows over; returns which they were, and the days of their last use."""
+    def _load(self, device: int, inodes: list[int], files: Container[_Stat]) -> None:
+        """Takes rows over, and notes the use of those of `files` whose last one was long ago."""
+        long_ago = self._today() - _EXACT_DAYS
         marks = ",".join("?" * len(inodes))
         rows = self._database.read(
             "SELECT device, inode, size, mtime_ns, ctime_ns, digest, used_day FROM file_digests "
             f"WHERE device = ? AND inode IN ({marks})",
             (device, *inodes),
         )
-        loaded = []
         for *identity, digest, day in rows:
             stat = _STAT.pack(*identity)
             self._known[stat] = bytes.fromhex(Digest(digest).hex)
-            loaded.append((stat, day))
-        return loaded
-
-    def _used(self, files: Container[_Stat], rows: Iterable[tuple[_Stat, int]]) -> None:
-        """Notes that the rows of `files` are of use, where that is not known well enough."""
-        known = self._today() - _EXACT_DAYS
-        with self._lock:
-            self._fresh.update(stat for stat, day in rows if day <= known and stat in files)
+            if day <= long_ago and stat in files:
+                with self._lock:
+                    self._fresh.add(stat)
 
     def _remember(self, stat: _Stat, digest: bytes) -> None:
         self._known[stat] = digest

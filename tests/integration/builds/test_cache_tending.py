@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -114,6 +115,17 @@ def test_pruning_takes_what_no_image_shares_and_all_takes_the_rest(project: Proj
     assert list((project.root / "trees").iterdir()) == []
     assert project.dockyard("run", "two", "test", "-e", "/c").code == 0
     assert project.dockyard("store", "gc", "--check").out == "The store is sound.\n"
+
+
+def test_notes_on_files_of_the_network_are_forgotten_after_two_months(project: Project, server: str) -> None:
+    text = f"FROM scratch\nADD {server}/a/file.txt?x=1 /\nADD {server}/star%2A.txt /\n"
+    project.built(text, "-o", "type=cacheonly")
+    old, new = (project.root / "downloads").iterdir()
+    os.utime(old, (0, 0))
+    project.dockyard("store", "gc")
+    assert list((project.root / "downloads").iterdir()) == [new]
+    assert project.built(text, "-o", "type=cacheonly").code == 0
+    assert old.exists()
 
 
 def test_repair_forgets_a_tree_that_is_missing_and_its_step_runs_again(project: Project) -> None:
