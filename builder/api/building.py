@@ -156,7 +156,7 @@ def _build(options: BuildOptions, stream: Stream, cancelled: threading.Event) ->
             with_extras=sboms is not None,
             keep_going=keep_going,
         )
-        if keep_going and len(solution.targets) > 1:
+        if keep_going and several:
             from builder.api.finishing import finished
 
             solution = finished(solution, workspace, stream, destinations, sboms)

@@ -156,6 +156,15 @@ def test_a_platform_whose_layers_cannot_be_had_fails_alone(
     assert place.exists() or project.dockyard("images", "-q").out != ""
 
 
+def test_platforms_that_fail_for_different_reasons_are_all_reported(project: Project, base: str) -> None:
+    text = f"FROM {base}\nARG TARGETARCH\nCOPY only-$TARGETARCH /only\n"
+    project.write("only-arm64")
+    outcome = build_all(project, text, "--partial", "allow")
+    assert outcome.code == 1
+    assert "3 of 3 platforms failed: linux/amd64, linux/arm64, linux/s390x\n" in outcome.err, outcome.err
+    assert "linux/arm64: " in outcome.err and not archive(project).exists()
+
+
 def test_a_lost_cache_is_no_failure_of_a_platform(project: Project, tmp_path: Path) -> None:
     place = tmp_path / "cache"
     text = "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n"
