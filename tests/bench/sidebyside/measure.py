@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _INTERVAL: Final = 0.02
 # Of a large process a look takes milliseconds, in which the kernel holds up its page faults.
-_IDLE: Final = 20
+_IDLE: Final = 10
 
 
 class CommandFailed(Exception):
@@ -79,9 +79,9 @@ class _Watcher(threading.Thread):
     def run(self) -> None:
         pause = _INTERVAL
         while not self._stopped.wait(pause):
-            started = time.monotonic()
+            started = time.thread_time()
             self.peak = max(self.peak, sum(_held(pid) for root in self._roots for pid in _family(root)))
-            pause = max(_INTERVAL, _IDLE * (time.monotonic() - started))
+            pause = max(_INTERVAL, _IDLE * (time.thread_time() - started))
 
     def stop(self) -> None:
         self._stopped.set()
