@@ -41,8 +41,9 @@ class Placement:
         self._ids = ids
         self._keeps_modes = action.mode is None
         self._change = SymbolicMode(action.mode) if isinstance(action.mode, str) else None
-        mode = action.mode if isinstance(action.mode, int) else _MADE_MODE
-        self._made = NewDirectory(mode, ids or ROOT, now_ns)
+        self._mode = action.mode if isinstance(action.mode, int) else _MADE_MODE
+        # Setuid, setgid and sticky are for what is copied: Go's mkdir does not know them by these bits.
+        self._made = NewDirectory(self._mode & 0o777, ids or ROOT, now_ns)
 
     def place(self, tree: SelectedTree) -> None:
         """Copies one tree.
@@ -139,4 +140,4 @@ class Placement:
     def _mode_of(self, entry: Entry) -> int:
         if self._change is not None:
             return self._change.apply(entry.mode, directory=entry.kind == "dir")
-        return self._made.mode
+        return self._mode

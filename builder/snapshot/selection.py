@@ -20,6 +20,7 @@ from builder.snapshot.errors import PathNotFound
 from builder.snapshot.filtered import Filter, filtered_walk
 from builder.snapshot.resolve import join, resolve
 from builder.snapshot.xattrs import portable
+from builder.system.quoting import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -138,7 +139,8 @@ def _matches(source: FileView, text: str) -> Iterator[str]:
     """The paths that one source word stands for, links not followed yet."""
     components = [part for part in text.split("/") if part]
     fixed = next((index for index, part in enumerate(components) if has_wildcard(part)), len(components))
-    path = "/".join(map(unescape, components[:fixed]))
+    # In front of the first wildcard a backslash is a part of the name.
+    path = "/".join(components[:fixed])
     if fixed == len(components):
         yield path
         return
@@ -208,4 +210,4 @@ def _walk(source: FileView, directory: str) -> Iterator[Node]:
 
 
 def _not_found(path: str) -> PathNotFound:
-    return PathNotFound(f'"/{path}": not found')
+    return PathNotFound(f"{quote('/' + path)}: not found")

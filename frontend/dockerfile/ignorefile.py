@@ -18,7 +18,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 def read_ignore_file(content: bytes, *, name: str = ".dockerignore") -> tuple[str, ...]:
     """The patterns of an ignore file in file order, cleaned; `!` stands in front of exceptions.
 
-    Raises: DockerfileError for a `!` alone, for lines and files that are too long.
+    Raises: DockerfileError for a `!` alone or with a slash, for lines and files that are too long.
     """
     content = content.removeprefix(_BOM)
     if len(content) > MAX_FILE:
@@ -41,7 +41,8 @@ def read_ignore_file(content: bytes, *, name: str = ".dockerignore") -> tuple[st
 def _read_pattern(line: str) -> str:
     exception = line.startswith("!")
     pattern = line[1:].strip(SPACES) if exception else line
-    if exception and not pattern:
+    # An exception of the top itself loses its slash, and nothing remains of it.
+    if exception and (not pattern or clean(pattern) == "/"):
         raise DockerfileError('illegal exclusion pattern: "!"', location=None)
     if not pattern:
         return ""

@@ -352,7 +352,7 @@ def _onbuild(statement: Statement) -> tree.Onbuild:
         raise StatementError(f"{inner.name} isn't allowed as an ONBUILD trigger")
     _check_style(inner)
     bodies = "".join(f"\n{each.content}{each.name}" for each in statement.line.heredocs)
-    return tree.Onbuild(**_common(statement), trigger=statement.rest + bodies)
+    return tree.Onbuild(**_common(statement), trigger=statement.rest + statement.line.trailing + bodies)
 
 
 def _check_style(inner: Statement) -> None:

@@ -34,10 +34,12 @@ _WITH_HEREDOCS: Final = frozenset({"run", "copy", "add"})
 class LogicalLine(msgspec.Struct, frozen=True, kw_only=True):
     """One instruction's text, continuations joined, ends trimmed.
 
-    `comments` are those that stood before it, without `#`. `empty_continuation`: a blank line stood inside.
+    `trailing` is the white space that stood behind `text`: a trigger keeps it. `comments` are those that stood
+    before it, without `#`. `empty_continuation`: a blank line stood inside.
     """
 
     text: str
+    trailing: str = ""
     location: Location
     comments: tuple[str, ...] = ()
     heredocs: tuple[Heredoc, ...] = ()
@@ -96,10 +98,12 @@ def logical_lines(source: SourceFile, lines: list[str], directives: Directives) 
                 continue
             text, continues = _cut_continuation(line, directives.escape)
             pieces.append(text)
-        text = "".join(pieces).strip(SPACES)
+        joined = "".join(pieces).lstrip(SPACES)
+        text = joined.rstrip(SPACES)
         heredocs, index = _read_heredocs(source, lines, text, first, index)
         yield LogicalLine(
             text=text,
+            trailing=joined[len(text) :],
             location=Location(source, first, index),
             comments=tuple(comments),
             heredocs=heredocs,

@@ -91,3 +91,9 @@ def test_a_trigger_keeps_its_heredocs() -> None:
     (trigger,) = parse("Dockerfile", b"FROM a\nONBUILD RUN <<A\nx\nA").stages[0].instructions
     assert isinstance(trigger, Onbuild)
     assert trigger.trigger == "RUN <<A\nx\nA"
+
+
+def test_a_trigger_keeps_the_blanks_behind_it() -> None:
+    (trigger,) = parse("Dockerfile", b"FROM a\nONBUILD cmd a \\\n# comment").stages[0].instructions
+    assert isinstance(trigger, Onbuild)
+    assert trigger.trigger == "cmd a "

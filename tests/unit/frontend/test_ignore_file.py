@@ -47,7 +47,7 @@ def test_bytes_that_are_no_text_do_not_get_into_the_graph() -> None:
     assert read_ignore_file(b"a\xff") == ("a\ufffd",)
 
 
-@pytest.mark.parametrize("content", [b"!", b"a\n ! \n"])
+@pytest.mark.parametrize("content", [b"!", b"a\n ! \n", b"!/", b"! //"])
 def test_an_exception_from_nothing_is_refused(content: bytes) -> None:
     with pytest.raises(DockerfileError, match='illegal exclusion pattern: "!"'):
         read_ignore_file(content)

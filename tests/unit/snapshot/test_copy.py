@@ -230,6 +230,12 @@ def test_numeric_chmod_reaches_files_and_directories_but_no_links() -> None:
     assert [result[path].mode for path in ("x", "x/s", "x/s/b", "x/l")] == [0o640, 0o640, 0o640, 0o777]
 
 
+def test_directories_on_the_way_get_the_permissions_of_chmod_alone() -> None:
+    result = run(copy("f", "/a/b", mode=0o7711), source=view("f"))
+
+    assert [result[path].mode for path in ("a", "a/b")] == [0o711, 0o7711]
+
+
 def test_symbolic_chmod_changes_each_source_mode() -> None:
     source = view(file("d/a", mode=0o700), file("d/b", mode=0o600), "d/s/")
 

@@ -31,7 +31,7 @@ def key(source: FileView, *actions: Copy) -> str | None:
         ("a*", ["a", "ab"]),
         ("?", ["a", "d"]),
         ("[.a]?", [".h", "ab"]),
-        (r"e\[1\]", ["e[1]"]),
+        ("e[[]1]", ["e[1]"]),
         (r"e\[?]", ["e[1]"]),
         ("d/*", ["d/a", "d/s"]),
         ("*/a", ["d/a"]),
@@ -90,6 +90,15 @@ def test_wildcards_do_not_lead_through_links_to_directories() -> None:
 
 def test_fixed_directories_before_a_wildcard_may_be_links() -> None:
     assert selected(view("d/f", symlink("l", "d")), "l/*") == [("f", "d/f")]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [(r"b\s", [r"b\s"]), (r"b\s/*", [r"b\s/f"]), (r"*/\[x\]", ["d/[x]"])]
+)
+def test_a_backslash_is_a_part_of_the_name_until_the_first_wildcard(source: str, expected: list[str]) -> None:
+    stage = view("bs", r"b\s/f", "d/[x]", r"d/\[x\]")
+
+    assert [tree.root.entry.path for tree in select(copy(source, "/x"), stage)] == expected
 
 
 def test_malformed_wildcard_is_a_syntax_error() -> None:
