@@ -36,7 +36,12 @@ _NO_ID: Final = (
 _ITS_LINE: Final = "the line that is wrong is shown; BuildKit shows the one before"
 _WITH_PLACE: Final = "the place in the Dockerfile is shown, where BuildKit shows none"
 _SWAPPED: Final = "files of one size and time that a step swaps are compared by content, too"
+_UNSENT: Final = "a wildcard without match takes nothing; BuildKit fails if it sent nothing of the directory"
+_DATED: Final = "a file whose text is in the Dockerfile has the time of `SOURCE_DATE_EPOCH`, when it is given"
 _UMASK: Final = "a cache has the mode that was asked for; the umask of the engine cuts it"
+_MADE_FOR_ALL: Final = (
+    "directories that a copy makes have the mode that was asked for; the umask of the engine cuts it"
+)
 _WHITEOUTS: Final = (
     "a name that means a deletion in layers is refused; BuildKit's image lacks other files for it"
 )
@@ -153,6 +158,13 @@ ACCEPTED: Final = (
     Accepted("archives-an-archive-with-sparse-files-of-gnu", "message", _CLEARER),
     Accepted("mounts-modes-of-caches-that-the-umask-of-the-engine-cuts", "files 'x' content", _UMASK),
     Accepted("shapes-cache-mounts-with-modes-and-owners", "files 'y' content", _UMASK),
+    Accepted(
+        "copy-metadata-directories-that-a-copy-makes-for-all-to-write",
+        "files * mode",
+        _MADE_FOR_ALL,
+    ),
+    Accepted("copy-sources-a-wildcard-without-match-in-a-directory", "message", _UNSENT),
+    Accepted("heredocs-a-file-with-an-epoch", "files 'd/f' mtime", _DATED),
     Accepted("trickier-*parents*", "*", _NEWER),
     Accepted("trickier-a-file-named-by-a-heredoc-with-a-path", "*", _CLEARER),
     Accepted("trickier-from-with-a-wrong-platform", "message", _CLEARER),
