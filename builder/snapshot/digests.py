@@ -21,6 +21,7 @@ from builder.oci.digest import Digest, digest_stream
 from builder.snapshot.disk import DiskContent
 from builder.snapshot.errors import SnapshotError
 from builder.snapshot.links import unmarked
+from builder.snapshot.readers import read_all
 from builder.store.database import Schema
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ _EXACT_DAYS: Final = 7
 _MOST_ROWS: Final = 1_000_000
 _SETTLED_NS: Final = 100_000_000
 _BATCH: Final = 500
-_READERS: Final = 4
 _SMALL: Final = 64 << 10
 
 _STAT: Final = Struct("=QQqqq")
@@ -74,10 +74,10 @@ class FileDigests:
         self._lock = threading.Lock()
 
     def learn(self, nodes: Iterable[Node]) -> None:
-        """Makes the digests of many files known: looked up together, and what is new read side by side.
+        """Makes the digests of many files known: looked up together, and what is new read.
 
-        A query for each file would cost more than the walk, and a disk answers several questions in the time
-        of one. What cannot be read is left for `of` to complain about.
+        A query for each file would cost more than the walk. What cannot be read is left for `of` to complain
+        about.
         """
         files = {
             stat: node for node in nodes if (stat := _stat(node)) is not None and stat not in self._known
@@ -88,25 +88,22 @@ class FileDigests:
         for device, numbers in inodes.items():
             for start in range(0, len(numbers), _BATCH):
                 self._load(device, numbers[start : start + _BATCH], files)
-        unknown = [(stat, node) for stat, node in files.items() if stat not in self._known]
-        readers = [
-            threading.Thread(target=self._read, args=(unknown[start::_READERS],), name="dockyard-digests")
-            for start in range(min(_READERS, len(unknown)))
-        ]
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join()
+        self._read(node for stat, node in files.items() if stat not in self._known)
 
-    def _read(self, files: Iterable[tuple[_Stat, Node]]) -> None:
+    def _read(self, nodes: Iterable[Node]) -> None:
         now = time.time_ns()
-        known, fresh = self._known, set()
-        for stat, node in files:
+        known, fresh = self._known, set[_Stat]()
+
+        def read(node: Node) -> None:
+            stat = _stat(node)
             assert node.content is not None
+            assert stat is not None
             with suppress(OSError, SnapshotError):
                 known[stat] = _read_and_digest(node.content, node.entry.size)
                 if _is_settled(stat, now):
                     fresh.add(stat)
+
+        read_all(tuple(nodes), read)
         with self._lock:
             self._fresh |= fresh
 
