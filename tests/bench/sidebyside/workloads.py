@@ -19,7 +19,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     `start`: `cold` with an empty state, `warm` after the same build, `fresh` after it but without cache.
     `change` alters the context before every measured run. `output` is `oci`, `cache` or `push`, to a registry that
     is empty unless it is `kept`. `pulled` bases come from a registry. `target` is the largest ratio to BuildKit
-    that dockyard is to have. `base` is the image that ARG BASE stands for.
+    that dockyard is to have. `base` is the image that ARG BASE stands for. `too_long_for` are builders that would
+    need many minutes.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     change: bool = False
     pulled: bool = False
     kept: bool = False
+    too_long_for: tuple[str, ...] = ()
     target: float
 
 
@@ -105,7 +107,7 @@ WORKLOADS: Final = (
     Workload(name="the same push again", dockerfile=_COPY, make=contexts.one_file, start="warm", output="push",
              kept=True, target=1.0),
     Workload(name="1,000 stages, 3,000 instructions, cached", dockerfile=copying_stages(1000), start="warm",
-             output="cache", target=1.0),
+             output="cache", too_long_for=("buildah",), target=1.0),
     Workload(name="100 COPY layers", dockerfile="FROM scratch\n" + "".join(f"COPY file{n} /\n" for n in range(100)),
              make=contexts.hundred_files, start="cold", target=0.3),
 )  # fmt: skip
