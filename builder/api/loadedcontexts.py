@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from builder.api.maincontext import ARCHIVE, MainContext
 from builder.graph import Copy, Description, File, Git, Http, Local, Target, vertex
+from builder.graph.globs import exactly
 from builder.oci.config import scratch_config
 from builder.platforms import host_platform
 from builder.snapshot.archives import begins_archive
@@ -153,8 +154,7 @@ def _archive(path: Path, inputs: Inputs, tools: Tools) -> MainContext:
 
 
 def _unpacked(source: Vertex, name: str) -> Vertex:
-    pattern = "/" + re.sub(r"([\\*?\[])", r"\\\1", name)
-    unpack = Copy(input=0, sources=(pattern,), destination="/", unpack=True)
+    unpack = Copy(input=0, sources=(f"/{exactly(name)}",), destination="/", unpack=True)
     description = Description(name="[internal] unpack build context")
     return vertex(File(base=None, actions=(unpack,)), source, description=description)
 

@@ -47,6 +47,17 @@ def unescape(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
+def exactly(name: str) -> str:
+    """The component of a COPY source that selects the file `name` and no other.
+
+    Until a wildcard comes, a backslash is a part of the name: so no backslash can take its meaning from a wildcard,
+    but a class can.
+    """
+    if not has_wildcard(name):
+        return name
+    return re.sub(r"[*?[]", r"[\g<0>]", name.replace("\\", "\\\\"))
+
+
 def component_matcher(pattern: str) -> Matcher:
     """Tells which names a wildcard component of a COPY source selects.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from builder.graph import Description, Http, Vertex, vertex
+from builder.graph.globs import exactly
 from builder.oci.digest import Digest
 from builder.system.values import Value
 from frontend.dockerfile.errors import DockerfileError
@@ -76,8 +77,8 @@ def _http(node: Add, source: str, checksum: str) -> RemoteCopy:
         url=source, filename=name, checksum=_digest(checksum, node.location) if checksum else None
     )
     description = Description(name=redacted(source), location=node.location)
-    pattern = "/" + re.sub(r"([\\*?\[])", r"\\\1", name)
-    return RemoteCopy(vertex(operation, description=description), pattern, unpack=bool(node.unpack))
+    fetched = vertex(operation, description=description)
+    return RemoteCopy(fetched, f"/{exactly(name)}", unpack=bool(node.unpack))
 
 
 def _file_name(url: str) -> str:

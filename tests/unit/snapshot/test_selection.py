@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from memory import copy, digest_of, directory, file, hardlink, symlink, view
 
-from builder.graph.globs import PatternError
+from builder.graph.globs import PatternError, exactly
 from builder.graph.operations import Copy, File, Owner
 from builder.snapshot.copy import FilePlan
 from builder.snapshot.entry import Entry, FileView, Node
@@ -99,6 +101,14 @@ def test_a_backslash_is_a_part_of_the_name_until_the_first_wildcard(source: str,
     stage = view("bs", r"b\s/f", "d/[x]", r"d/\[x\]")
 
     assert [tree.root.entry.path for tree in select(copy(source, "/x"), stage)] == expected
+
+
+@given(st.text("a\\*?[]^-!{}.", min_size=1, max_size=6).filter(lambda name: name not in (".", "..")))
+def test_a_name_can_be_selected_whatever_stands_in_it(name: str) -> None:
+    others = ("a", "b", "ab", f"{name}a", f"\\{name}")
+    source = view(*(file(each) for each in sorted({name, *others})))
+
+    assert selected(source, f"/{exactly(name)}") == [(name, name)]
 
 
 def test_malformed_wildcard_is_a_syntax_error() -> None:
