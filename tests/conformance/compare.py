@@ -16,6 +16,8 @@ _MISSING = "nothing"
 _REF = re.compile(r"of ref \S+:")
 # Where the engine happens to have mounted the root that a path of a message lies in.
 _MOUNT = re.compile(r"/\S*/(?:cachemounts/buildkit\d+|snapshots/\d+/fs)(?=/)")
+# BuildKit names the rules in any order.
+_RULES = re.compile(r"(?<=^lint violation found for rules: ).*")
 
 
 @dataclass
@@ -52,9 +54,9 @@ def read_failure(said: str) -> Result:
         last = last.removeprefix(prefix)
     # What to do about it is on further lines.
     first = last.partition("\n")[0]
-    return Result(
-        message=_MOUNT.sub("", _REF.sub("of ref REF:", first)), excerpt=excerpt[0] if excerpt else ""
-    )
+    first = _MOUNT.sub("", _REF.sub("of ref REF:", first))
+    ordered = _RULES.sub(lambda rules: ", ".join(sorted(rules[0].split(", "))), first)
+    return Result(message=ordered, excerpt=excerpt[0] if excerpt else "")
 
 
 def _differences(buildkit: Result, dockyard: Result, started: int) -> Iterator[Difference]:

@@ -108,6 +108,11 @@ def test_where_the_engine_mounted_a_root_is_not_part_of_a_message() -> None:
     assert read_failure(said).message == "mkdir /etc/passwd: not a directory"
 
 
+def test_the_order_of_the_rules_that_were_broken_is_not_part_of_a_message() -> None:
+    said = "ERROR: failed to solve: lint violation found for rules: StageNameCasing, FromAsCasing"
+    assert read_failure(said).message == "lint violation found for rules: FromAsCasing, StageNameCasing"
+
+
 def test_a_section_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="sections are"):
         read_cases("=== name\nFROM scratch\n--- contxt\n", "group")
