@@ -14,11 +14,10 @@ import threading
 import time
 from contextlib import suppress
 from hashlib import sha256
-from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from builder.oci.digest import Digest, digest_stream
-from builder.snapshot.disk import DiskContent
+from builder.snapshot.disk import STAMP, DiskContent
 from builder.snapshot.errors import SnapshotError
 from builder.snapshot.links import unmarked
 from builder.snapshot.readers import read_all
@@ -56,7 +55,6 @@ _SETTLED_NS: Final = 100_000_000
 _BATCH: Final = 500
 _SMALL: Final = 64 << 10
 
-_STAT: Final = Struct("=QQqqq")
 _Stat = bytes
 """The stamp of a file: device, inode, size, mtime and ctime."""
 
@@ -83,7 +81,7 @@ class FileDigests:
             stat: node for node in nodes if (stat := _stat(node)) is not None and stat not in self._known
         }
         inodes: dict[int, list[int]] = {}
-        for device, inode, *_ in map(_STAT.unpack, files):
+        for device, inode, *_ in map(STAMP.unpack, files):
             inodes.setdefault(device, []).append(inode)
         for device, numbers in inodes.items():
             for start in range(0, len(numbers), _BATCH):
@@ -133,7 +131,7 @@ class FileDigests:
             with self._database.write() as cursor:
                 cursor.executemany(
                     "INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    ((*_STAT.unpack(stat), _digest(self._known[stat]), today) for stat in fresh),
+                    ((*STAMP.unpack(stat), _digest(self._known[stat]), today) for stat in fresh),
                 )
                 cursor.execute("INSERT OR IGNORE INTO file_digest_sweeps VALUES (?)", (today,))
                 if cursor.rowcount:
@@ -158,7 +156,7 @@ class FileDigests:
             (device, *inodes),
         )
         for *identity, digest, day in rows:
-            stat = _STAT.pack(*identity)
+            stat = STAMP.pack(*identity)
             self._known[stat] = bytes.fromhex(Digest(digest).hex)
             if day <= long_ago and stat in files:
                 with self._lock:
@@ -184,7 +182,7 @@ def _sweep(cursor: sqlite3.Cursor, today: int, most: int) -> None:
 
 def _is_settled(stat: _Stat, now: int) -> bool:
     """Whether a file that was read at `now` or later cannot have changed after it within one tick of the clock."""
-    return now - int(_STAT.unpack(stat)[4]) > _SETTLED_NS
+    return now - int(STAMP.unpack(stat)[4]) > _SETTLED_NS
 
 
 def _read_and_digest(content: Content, size: int) -> bytes:

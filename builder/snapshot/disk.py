@@ -46,7 +46,8 @@ _KINDS: Final[dict[int, Kind]] = {
     stat.S_IFIFO: "fifo",
 }
 
-_IDENTITY: Final = Struct("=QQqqq")
+STAMP: Final = Struct("=QQqqq")
+"""How an identity is packed: there may be hundreds of thousands of files, and each number is an object."""
 Identity = tuple[int, int, int, int, int]
 """Device, inode, size, mtime and ctime (both in nanoseconds) of a file."""
 
@@ -331,15 +332,13 @@ def identity_of(status: os.stat_result) -> Identity:
 
 
 def stamp_of(status: os.stat_result) -> bytes:
-    """The identity, packed: there may be hundreds of thousands of files, and each number is an object."""
-    return _IDENTITY.pack(
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    )
+    """The identity, packed."""
+    return STAMP.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def identity_in(stamp: bytes) -> Identity:
     """The identity that `stamp_of` packed."""
-    return _IDENTITY.unpack(stamp)
+    return STAMP.unpack(stamp)
 
 
 def kind_of(status: os.stat_result) -> Kind | None:

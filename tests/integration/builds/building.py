@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -135,6 +136,17 @@ class Project:
 
     def build(self, dockerfile: str | None, *options: str) -> Outcome:
         return self.dockyard(*self.build_arguments(dockerfile, *options))
+
+    def interrupted(self, *options: str) -> int:
+        """The exit code of a build that gets an interrupt in the middle of a step."""
+        text = "FROM busybox\nRUN echo started; sleep 60\n"
+        command = self.command(*self.build_arguments(text, *options))
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as running:
+            assert running.stderr is not None
+            while b"started\n" not in running.stderr.readline():
+                pass
+            running.send_signal(signal.SIGINT)
+            return running.wait(timeout=20)
 
     def built(self, dockerfile: str | None, *options: str) -> Outcome:
         """A build that must succeed; one that fails shows its output."""

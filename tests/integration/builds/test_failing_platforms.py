@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-import signal
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -203,17 +201,7 @@ def test_partial_results_without_going_on_are_wrong_usage(project: Project) -> N
 
 
 def test_an_interrupt_ends_all_platforms(project: Project) -> None:
-    text = "FROM busybox\nRUN echo started; sleep 60\n"
-    running = subprocess.Popen(
-        project.command(*project.build_arguments(text, *PLATFORMS, *CONTINUE, "-t", "x")),
-        stderr=subprocess.PIPE,
-    )
-    assert running.stderr is not None
-    while b"started\n" not in running.stderr.readline():
-        pass
-    running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=20) == 130
-    running.stderr.close()
+    assert project.interrupted(*PLATFORMS, *CONTINUE, "-t", "x") == 130
     assert processes_under(project.root) == []
 
 

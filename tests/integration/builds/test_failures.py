@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -97,16 +96,7 @@ def test_a_layer_that_is_missing_from_a_layout_is_named(project: Project, tmp_pa
 
 
 def test_an_interrupted_build_ends_at_once_and_leaves_no_process(project: Project) -> None:
-    running = subprocess.Popen(
-        project.command(*project.build_arguments("FROM busybox\nRUN echo started; sleep 60\n", "-t", "x")),
-        stderr=subprocess.PIPE,
-    )
-    assert running.stderr is not None
-    while b"started\n" not in running.stderr.readline():
-        pass
-    running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=20) == 130
-    running.stderr.close()
+    assert project.interrupted("-t", "x") == 130
     assert processes_under(project.root) == []
     assert_sound(project)
 
